@@ -1,0 +1,1 @@
+"""Pulling: contracts, sources, pseudonyms, landing and the loader."""

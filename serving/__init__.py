@@ -1,0 +1,1 @@
+"""Publication: versioned files, snapshots, exports and reading them."""
