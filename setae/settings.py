@@ -224,7 +224,9 @@ class Settings(BaseSettings):
         try:
             key = bytes.fromhex(text.strip())
         except ValueError:
-            raise ConfigError(f"{where}: the pseudonym key is not hex; give 64 hex digits") from None
+            raise ConfigError(
+                f"{where}: the pseudonym key is not hex; give 64 hex digits"
+            ) from None
         if len(key) < MINIMUM_KEY_BYTES:
             raise ConfigError(
                 f"{where}: the pseudonym key has {len(key)} bytes; give at least {MINIMUM_KEY_BYTES}"

@@ -81,7 +81,7 @@ class Home:
 
     @property
     def dbt(self) -> Path:
-        """dbt's target and logs."""
+        """Dbt's target and logs."""
         return self.path / "dbt"
 
     @property
@@ -205,9 +205,7 @@ def connect(
             connection.execute("set TimeZone = 'UTC'")
             if attach_marts:
                 mode = "read_only" if read_only else f"storage_version '{STORAGE_VERSION}'"
-                connection.execute(
-                    f"attach {literal(str(home.marts))} as {MARTS_ALIAS} ({mode})"
-                )
+                connection.execute(f"attach {literal(str(home.marts))} as {MARTS_ALIAS} ({mode})")
             yield connection
         finally:
             connection.close()
