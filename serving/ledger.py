@@ -1,0 +1,160 @@
+"""A copy of the ledger beside the publications, so that `setae status` answers during a run.
+
+`serving/ledger.duckdb`, schema `ledger`: the tables of `ops` that say what happened (files, gate
+results, builds, incidents, quarantine by rule and status; no payload), and `publications`, every
+one this home has made. It is written anew and renamed into place after each publication and each
+gate; it is derived, so a damaged one is simply made again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+
+from serving.publications import Publication, current, make_durable, temporary_name
+from setae.settings import Settings
+from setae.warehouse import (
+    STORAGE_VERSION,
+    Home,
+    duckdb_config,
+    literal,
+    quote,
+    storage_errors,
+    sync_directory,
+)
+
+LEDGER_FILE = "ledger.duckdb"
+
+_COPIED = ("loaded_files", "gate_results", "builds", "incidents", "contract_version")
+
+_QUARANTINE = """
+create table target.ledger.quarantine_counts as
+select source, entity, rule, severity, status, count(*) as record_count
+from warehouse.ops.quarantine_records
+group by all
+order by all
+"""
+
+_PUBLICATIONS = """
+create table target.ledger.publications (
+    run_id varchar not null,
+    published_at timestamp not null,
+    as_of timestamp not null,
+    data_through_date date not null,
+    code_version varchar not null,
+    contract_version varchar not null,
+    content_hash varchar not null,
+    row_counts map(varchar, bigint) not null,
+    is_current boolean not null,
+    is_on_disk boolean not null
+)
+"""
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Where the copy is."""
+    return Home(settings.home).serving / LEDGER_FILE
+
+
+def copy_ledger(settings: Settings, publications: Iterable[Publication]) -> Path:
+    """Write the copy anew; the caller holds the lease and has no connection open.
+
+    Args:
+        settings: Of the home.
+        publications: Those on disk; older ones are taken over from the copy before.
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        StorageError: It cannot be written; the copy before it stays.
+    """
+    home = Home(settings.home)
+    home.serving.mkdir(parents=True, exist_ok=True)
+    final = ledger_path(settings)
+    temporary = temporary_name(home.serving, LEDGER_FILE)
+    temporary.unlink(missing_ok=True)
+    with storage_errors(final):
+        try:
+            connection = duckdb.connect(":memory:", config=dict(duckdb_config(settings)))
+            try:
+                connection.execute("set TimeZone = 'UTC'")
+                connection.execute(
+                    f"attach {literal(str(temporary))} as target "
+                    f"(storage_version '{STORAGE_VERSION}')"
+                )
+                connection.execute("create schema target.ledger")
+                _copy_tables(connection, home)
+                _copy_publications(connection, home, final, publications)
+                connection.execute("checkpoint target")
+            finally:
+                connection.close()
+            make_durable(temporary)
+            temporary.replace(final)
+            sync_directory(final.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return final
+
+
+def _copy_tables(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    if not home.warehouse.exists():
+        return
+    connection.execute(f"attach {literal(str(home.warehouse))} as warehouse (read_only)")
+    found = {
+        name
+        for (name,) in connection.execute(
+            "select table_name from duckdb_tables() "
+            "where database_name = 'warehouse' and schema_name = 'ops'"
+        ).fetchall()
+    }
+    for name in _COPIED:
+        if name in found:
+            connection.execute(
+                f"create table target.ledger.{quote(name)} as from warehouse.ops.{quote(name)}"
+            )
+    if "quarantine_records" in found:
+        connection.execute(_QUARANTINE)
+
+
+def _copy_publications(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    before: Path,
+    publications: Iterable[Publication],
+) -> None:
+    connection.execute(_PUBLICATIONS)
+    shown = current(home.serving)
+    on_disk = list(publications)
+    for publication in on_disk:
+        connection.execute(
+            "insert into target.ledger.publications values "
+            "(?, ?, ?, ?, ?, ?, ?, map(?, ?::bigint[]), ?, true)",
+            [
+                publication.run_id,
+                publication.published_at.replace(tzinfo=None),
+                publication.as_of.replace(tzinfo=None),
+                publication.data_through_date,
+                publication.code_version,
+                publication.contract_version,
+                publication.content_hash,
+                list(publication.row_counts.keys()),
+                list(publication.row_counts.values()),
+                shown is not None and shown.run_id == publication.run_id,
+            ],
+        )
+    if not before.exists():
+        return
+    try:
+        connection.execute(f"attach {literal(os.fspath(before))} as earlier (read_only)")
+        connection.execute(
+            "insert into target.ledger.publications by name "
+            "select * replace (false as is_current, false as is_on_disk) "
+            "from earlier.ledger.publications "
+            "where run_id not in (select run_id from target.ledger.publications)"
+        )
+    except duckdb.Error:  # a damaged copy: its history is lost, the publications are not
+        return
