@@ -2,9 +2,9 @@
 
 `warehouse.lease` beside the warehouse names the holder (host, pid, process start time, stage), its
 fencing token and when it last gave a sign of life. A holder renews it from a thread; one that has
-been silent for longer than `lease_ttl_seconds` (stopped, hung, host gone) is taken over: on the same
-host its process is ended first, by pid and start time. The token rises with every holder and is
-checked before each commit, dbt call and rename, so that a holder which wakes up late writes nothing.
+been silent for longer than `lease_ttl_seconds` (stopped, hung, host gone) is taken over: on the
+same host its process is ended first, by pid and start time. The token rises with every holder and
+is checked before each commit, dbt call and rename: a holder that wakes up late writes nothing.
 """
 
 from __future__ import annotations

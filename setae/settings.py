@@ -229,7 +229,8 @@ class Settings(BaseSettings):
             ) from None
         if len(key) < MINIMUM_KEY_BYTES:
             raise ConfigError(
-                f"{where}: the pseudonym key has {len(key)} bytes; give at least {MINIMUM_KEY_BYTES}"
+                f"{where}: the pseudonym key has {len(key)} bytes; "
+                f"give at least {MINIMUM_KEY_BYTES}"
             )
         return key
 

@@ -168,7 +168,7 @@ def load(settings: Settings, *, progress: Progress = SILENT) -> LoadResult:
             result = _load(settings, held, progress)
         except DamagedFile as error:
             held.check()
-            _set_aside(settings, error)
+            _set_aside(settings)
             result = _load(settings, held, progress, incident=str(error))
         summary |= {
             "files": len(result.files),
@@ -196,7 +196,7 @@ def _load(
     return result
 
 
-def _set_aside(settings: Settings, error: DamagedFile) -> None:
+def _set_aside(settings: Settings) -> None:
     home = Home(settings.home)
     place = home.damaged / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     place.mkdir(parents=True)

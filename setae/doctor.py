@@ -1,0 +1,104 @@
+"""`setae doctor`: is this machine and this home fit for a run, and if not, what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from setae.errors import SetaeError
+from setae.lease import current_holder
+from setae.settings import Settings, available_memory_bytes
+from setae.transformation import project_directory
+from setae.warehouse import Home
+
+PACKAGES = ("apache-airflow", "dbt-core", "dbt-duckdb", "duckdb", "great-expectations")
+_GIB = 2**30
+_MINIMUM_FREE_BYTES = 2 * _GIB
+_MINIMUM_MEMORY_BYTES = 2 * _GIB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; `advice` is empty where all is well."""
+
+    subject: str
+    is_good: bool
+    observed: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at the interpreter, the packages, the disk, the memory, the key and the lease."""
+    home = Home(settings.home)
+    return [
+        _python(),
+        *(_package(name) for name in PACKAGES),
+        _disk(home.path),
+        _memory(settings),
+        _key(settings),
+        _sources(settings),
+        _lease(settings),
+        _project(),
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("python", good, version, "" if good else "use Python 3.11, 3.12 or 3.13")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", "run `uv sync`")
+
+
+def _disk(path: Path) -> Finding:
+    place = next(part for part in (path, *path.parents) if part.exists())
+    free = shutil.disk_usage(place).free
+    good = free >= _MINIMUM_FREE_BYTES
+    return Finding(
+        "free disk", good, f"{free / _GIB:.1f} GiB at {place}", "" if good else "free 2 GiB or more"
+    )
+
+
+def _memory(settings: Settings) -> Finding:
+    available = available_memory_bytes()
+    good = available >= _MINIMUM_MEMORY_BYTES
+    return Finding(
+        "memory",
+        good,
+        f"{available / _GIB:.1f} GiB, DuckDB takes up to {settings.memory_limit}",
+        "" if good else "give the container 2 GiB or more",
+    )
+
+
+def _key(settings: Settings) -> Finding:
+    try:
+        settings.pii_master()
+    except SetaeError as error:
+        return Finding("pseudonym key", False, "unusable", str(error))
+    return Finding("pseudonym key", True, f"{settings.pii_key_id}, readable by its owner only")
+
+
+def _sources(settings: Settings) -> Finding:
+    names = ", ".join(sorted(settings.sources))
+    advice = "" if names else f"run `setae init`, or add [sources.<name>] to {settings.home}"
+    return Finding("sources", bool(names), names or "none", advice)
+
+
+def _lease(settings: Settings) -> Finding:
+    holder = current_holder(settings)
+    return Finding("writer's lease", True, holder.describe() if holder else "free")
+
+
+def _project() -> Finding:
+    try:
+        return Finding("dbt project", True, str(project_directory()))
+    except SetaeError as error:
+        return Finding("dbt project", False, "missing", str(error))
