@@ -249,7 +249,8 @@ def _insert_good(
     """
     path = str(landing.data_path(manifest, root))
     connection.execute(
-        f"insert into {table} by name select fresh.*, {orphan} as _is_parked from ({fresh}) as fresh",
+        f"insert into {table} by name "
+        f"select fresh.*, {orphan} as _is_parked from ({fresh}) as fresh",
         {"file_id": manifest.file_id, "path": path},
     )
     row = connection.execute(

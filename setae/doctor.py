@@ -53,9 +53,9 @@ def _python() -> Finding:
 
 def _package(name: str) -> Finding:
     try:
-        return Finding(name, True, importlib.metadata.version(name))
+        return Finding(name, is_good=True, observed=importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, False, "not installed", "run `uv sync`")
+        return Finding(name, is_good=False, observed="not installed", advice="run `uv sync`")
 
 
 def _disk(path: Path) -> Finding:
@@ -82,8 +82,9 @@ def _key(settings: Settings) -> Finding:
     try:
         settings.pii_master()
     except SetaeError as error:
-        return Finding("pseudonym key", False, "unusable", str(error))
-    return Finding("pseudonym key", True, f"{settings.pii_key_id}, readable by its owner only")
+        return Finding("pseudonym key", is_good=False, observed="unusable", advice=str(error))
+    observed = f"{settings.pii_key_id}, readable by its owner only"
+    return Finding("pseudonym key", is_good=True, observed=observed)
 
 
 def _sources(settings: Settings) -> Finding:
@@ -94,11 +95,12 @@ def _sources(settings: Settings) -> Finding:
 
 def _lease(settings: Settings) -> Finding:
     holder = current_holder(settings)
-    return Finding("writer's lease", True, holder.describe() if holder else "free")
+    observed = holder.describe() if holder else "free"
+    return Finding("writer's lease", is_good=True, observed=observed)
 
 
 def _project() -> Finding:
     try:
-        return Finding("dbt project", True, str(project_directory()))
+        return Finding("dbt project", is_good=True, observed=str(project_directory()))
     except SetaeError as error:
-        return Finding("dbt project", False, "missing", str(error))
+        return Finding("dbt project", is_good=False, observed="missing", advice=str(error))

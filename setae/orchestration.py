@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -33,6 +34,30 @@ WRITER_SLOTS = 1
 
 ALERTS_FILE = "alerts.ndjson"
 """In `<home>/airflow`: one line for each missed deadline."""
+
+
+LOG_INTERVAL_SECONDS = 2.0
+"""Counts are logged at most this often, the last one always."""
+
+
+class TaskProgress:
+    """Writes a stage's progress into the task's log, where the UI and `setae demo` read it."""
+
+    def __init__(self) -> None:
+        self._logged_at = 0.0
+
+    def step(self, text: str) -> None:
+        """A new part of the work begins."""
+        log.info("%s", text)
+
+    def advance(self, done: int, total: int, text: str = "") -> None:
+        """So many of so many are done."""
+        now = time.monotonic()
+        if done != total and now - self._logged_at < LOG_INTERVAL_SECONDS:
+            return
+        self._logged_at = now
+        of = f" of {total:,}" if total else ""
+        log.info("%s%s done%s", f"{done:,}", of, f": {text}" if text else "")
 
 
 class SetaeRetryPolicy(RetryPolicy):
