@@ -1,0 +1,75 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.
+# Each target installs what it needs into .tools/ and .venv/; only Python 3.11-3.13 and make are assumed.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+DATA ?= complete_journey
+
+export UV_PYTHON_DOWNLOADS := never
+export AIRFLOW__CORE__LOAD_EXAMPLES := False
+export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+export SCARF_ANALYTICS := false
+
+UV := .tools/bin/uv
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help install demo up test test-scheduler test-browser test-compat check lint typecheck docs clean
+
+help: ## What each target does
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+$(UV):
+	@echo "Installing uv $(UV_VERSION) into .tools/"
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(READY): pyproject.toml uv.lock | $(UV)
+	@echo "Installing the locked environment into .venv/"
+	@start=$$(date +%s); \
+	$(UV) sync --quiet --locked --all-extras && touch $@ && \
+	echo "Installed in $$(( $$(date +%s) - start )) s"
+
+install: $(READY) ## The locked environment in .venv/
+
+demo: $(READY) ## Real purchases through Airflow, dbt and Great Expectations to a published file
+	@$(BIN)/setae demo --data $(DATA)
+
+up: $(READY) ## Airflow's pages and scheduler on loopback, until Ctrl-C
+	@$(BIN)/setae up --home var/$(DATA)
+
+test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
+	@$(BIN)/pytest -m "not scheduler and not browser and not compat"
+
+test-scheduler: $(READY) ## The DAGs under a real scheduler
+	@$(BIN)/pytest -m scheduler
+
+test-browser: $(READY) ## The pages in a real browser (needs chromium)
+	@$(BIN)/pytest -m browser
+
+test-compat: $(READY) ## The published file in DuckDB 1.4 and 1.5 clients
+	@$(BIN)/pytest -m compat
+
+check: lint typecheck docs test ## All that a change must pass
+
+lint: $(READY) ## ruff, sqlfluff, yamllint, import-linter, dbt-bouncer
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/lint-imports
+	@$(BIN)/sqlfluff lint --disable-progress-bar --nocolor dbt_project
+	@$(BIN)/setae-manifest
+	@$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
+
+typecheck: $(READY) ## mypy --strict
+	@$(BIN)/mypy
+
+docs: $(READY) ## The pages, built strictly; the generated reference must be fresh
+	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/mkdocs build --strict --quiet
+
+clean: ## Remove what was built; keeps data homes under var/
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	  dist site dbt_project/target dbt_project/logs
