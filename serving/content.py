@@ -106,7 +106,7 @@ def tables(
     *,
     catalog: str | None = None,
     schema: str = MARTS_SCHEMA,
-    ignore_columns: Collection[str] = (),
+    ignore: Collection[str] = (),
 ) -> tuple[Table, ...]:
     """The marts of a file, by name, with the columns that count as content.
 
@@ -114,7 +114,7 @@ def tables(
         connection: To the file, or to one it is attached to.
         catalog: Name of the attached file; by default the connection's own.
         schema: Where the marts are.
-        ignore_columns: Names to leave out, `column` or `table.column`.
+        ignore: Names to leave out, `column` or `table.column`.
     """
     rows = connection.execute(
         "select c.table_name, c.column_name, c.data_type "
@@ -127,7 +127,7 @@ def tables(
     found: dict[str, list[tuple[str, str]]] = {}
     for table, column, data_type in rows:
         columns = found.setdefault(table, [])
-        if column.startswith("_") or {column, f"{table}.{column}"} & set(ignore_columns):
+        if column.startswith("_") or {column, f"{table}.{column}"} & set(ignore):
             continue
         columns.append((column, data_type))
     return tuple(Table(name=name, columns=tuple(columns)) for name, columns in found.items())
@@ -138,7 +138,7 @@ def content_hash(
     *,
     catalog: str | None = None,
     schema: str = MARTS_SCHEMA,
-    ignore_columns: Collection[str] = (),
+    ignore: Collection[str] = (),
 ) -> Content:
     """Hash every mart of a file.
 
@@ -146,7 +146,7 @@ def content_hash(
         connection: To the file, or to one it is attached to.
         catalog: Name of the attached file; by default the connection's own.
         schema: Where the marts are.
-        ignore_columns: Names to leave out, `column` or `table.column`.
+        ignore: Names to leave out, `column` or `table.column`.
 
     Returns:
         Row count and hash of each table, and one hash over all.
@@ -155,21 +155,19 @@ def content_hash(
     catalog = catalog or _current_database(connection)
     contents = tuple(
         _table_content(connection, table, catalog=catalog, schema=schema)
-        for table in tables(
-            connection, catalog=catalog, schema=schema, ignore_columns=ignore_columns
-        )
+        for table in tables(connection, catalog=catalog, schema=schema, ignore=ignore)
     )
     text = "\n".join(f"{table.name} {table.content_hash}" for table in contents)
     return Content(tables=contents, content_hash=_digest(text))
 
 
-def compare(a: Path, b: Path, *, ignore_columns: Collection[str] = ()) -> Comparison:
+def compare(a: Path, b: Path, *, ignore: Collection[str] = ()) -> Comparison:
     """Set two files of marts side by side; both are only read.
 
     Args:
         a: A published file, `current.duckdb`, or a working `marts.duckdb`.
         b: The other.
-        ignore_columns: Names to leave out, `column` or `table.column`.
+        ignore: Names to leave out, `column` or `table.column`.
 
     Returns:
         One entry per table of either file, by name.
@@ -179,14 +177,8 @@ def compare(a: Path, b: Path, *, ignore_columns: Collection[str] = ()) -> Compar
         StorageError: A file cannot be opened.
     """
     with _attached(a, b) as (connection, first, second):
-        left = {
-            table.name: table
-            for table in tables(connection, catalog=first, ignore_columns=ignore_columns)
-        }
-        right = {
-            table.name: table
-            for table in tables(connection, catalog=second, ignore_columns=ignore_columns)
-        }
+        left = {table.name: table for table in tables(connection, catalog=first, ignore=ignore)}
+        right = {table.name: table for table in tables(connection, catalog=second, ignore=ignore)}
         return Comparison(
             tables=tuple(
                 _compare_table(

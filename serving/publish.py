@@ -12,12 +12,13 @@ caller holds the lease and has no connection open.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -25,12 +26,21 @@ from serving import publications as shelf
 from serving.content import BUILD_MARK, MARTS_SCHEMA, PUBLICATION_TABLE, Content, content_hash
 from serving.ledger import copy_ledger
 from serving.publications import Publication
-from setae.errors import DataError, StorageError
+from setae.errors import DataError, GateFailed, StorageError
 from setae.failpoints import failpoint
+from setae.lease import Lease
 from setae.ledger import CONTRACT_VERSION
 from setae.progress import Progress, Silent
 from setae.settings import Settings
-from setae.warehouse import Home, duckdb_config, literal, quote, storage_errors, sync_directory
+from setae.warehouse import (
+    Home,
+    connect,
+    duckdb_config,
+    literal,
+    quote,
+    storage_errors,
+    sync_directory,
+)
 
 BUILD_SCHEMA = "build_state"
 """Where transform leaves the finished build's clock; `setae.transformation` owns it."""
@@ -59,29 +69,41 @@ _COMMENTS = {
 
 
 @dataclass(frozen=True)
-class PublishResult:
-    """What a call of `publish` did.
+class _Build:
+    """The build in the working file, as transform left it there."""
 
-    Attributes:
-        publication: The one readers get now.
-        is_new: Whether readers got something new.
-        reason: One line that says why, for a person.
-        removed: Run ids of old publications that were removed.
-    """
-
-    publication: Publication
-    is_new: bool
-    reason: str
-    removed: tuple[str, ...] = ()
+    digest: str
+    as_of: datetime
+    data_through_date: date
 
 
 @dataclass(frozen=True)
-class RollbackResult:
-    """Which publication the pointer left, and which it points at now."""
+class PublishResult:
+    """What a call of `publish` or `rollback` did.
 
-    from_run_id: str
-    to_run_id: str
+    Attributes:
+        publication: The one readers get now.
+        changed: Whether readers got another one than before.
+        reason: One line that says why, for a person.
+        removed: Run ids of old publications that were removed.
+        damaged: Run ids of publications found damaged on the way and set aside.
+    """
+
+    publication: Publication
+    changed: bool
+    reason: str
+    removed: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
+
+    @property
+    def run_id(self) -> str:
+        """Of the publication readers get now."""
+        return self.publication.run_id
+
+    @property
+    def content_hash(self) -> str:
+        """Of the publication readers get now."""
+        return self.publication.content_hash
 
 
 @dataclass(frozen=True)
@@ -102,26 +124,24 @@ class VerifyResult:
 def publish(
     settings: Settings,
     *,
-    gate: Mapping[str, int],
-    check_lease: Callable[[], None] = lambda: None,
+    lease: Lease,
     progress: Progress | None = None,
     code_version: str | None = None,
 ) -> PublishResult:
-    """Publish `marts.duckdb` if its content is new.
+    """Publish `marts.duckdb` if it passed its gate and its content is new.
 
     Args:
         settings: Of the home.
-        gate: Results of the gate before publication by status (`passed`, `failed`, …), as
-            `GateReport.counts` has them.
-        check_lease: Raises when the lease was taken over; called before anything readers see.
+        lease: Checked before anything that readers see.
         progress: Told about each step.
         code_version: Stands in the `publication` table; the installed one by default.
 
     Returns:
-        The publication that readers get now, and whether it is new.
+        The publication that readers get now, and whether it is another one.
 
     Raises:
         DataError: There is no finished build to publish.
+        GateFailed: The gate failed on this build, or has not seen it.
         StorageError: The disk is full or read-only; temporary files are gone, `current.duckdb`
             is what it was.
     """
@@ -130,27 +150,30 @@ def publish(
     with storage_errors(serving):
         shelf.settle(serving)
         told.step("hash the marts")
-        as_of, through, content = _read_marts(settings)
-        kept = _already_there(home, content, check_lease)
+        build, content = _read_marts(settings)
+        gate = _gate_summary(settings, build)
+        kept = _already_there(home, content, lease)
         if kept is not None:
             copy_ledger(settings, shelf.publications(serving))
             return kept
         _need_space(home)
         publication = Publication(
-            run_id=shelf.make_run_id(as_of, shelf.highest_sequence(serving, home.damaged) + 1),
+            run_id=shelf.make_run_id(
+                build.as_of, shelf.highest_sequence(serving, home.damaged) + 1
+            ),
             published_at=datetime.now(UTC),
-            as_of=as_of,
-            data_through_date=through,
+            as_of=build.as_of,
+            data_through_date=build.data_through_date,
             code_version=code_version or _installed_version(),
             contract_version=CONTRACT_VERSION,
             content_hash=content.content_hash,
             row_counts=content.row_counts(),
             table_hashes={table.name: table.content_hash for table in content.tables},
-            gate=dict(gate),
+            gate=gate,
         )
         with _sweeping(serving):
-            publication = _write(settings, publication, check_lease, told)
-        check_lease()
+            publication = _write(settings, publication, lease, told)
+        lease.check()
         shelf.point_to(serving, publication)
         return _finish(settings, publication, told)
 
@@ -158,9 +181,9 @@ def publish(
 def rollback(
     settings: Settings,
     *,
+    lease: Lease,
     to: str | None = None,
-    check_lease: Callable[[], None] = lambda: None,
-) -> RollbackResult:
+) -> PublishResult:
     """Point readers at an earlier publication (or, with `to`, at any that is kept).
 
     What is newer than the target is marked as withdrawn: `publish` does not bring the same content
@@ -168,8 +191,8 @@ def rollback(
 
     Args:
         settings: Of the home.
+        lease: Checked before the pointer moves.
         to: Run id to go to; by default the newest intact one before the current.
-        check_lease: Raises when the lease was taken over.
 
     Raises:
         DataError: There is nothing to go back to.
@@ -194,7 +217,7 @@ def rollback(
                 raise StorageError(
                     f"{serving / wrong[0]}: damaged or missing; choose another publication"
                 )
-        check_lease()
+        lease.check()
         for publication in everything:
             if publication.sequence > target.sequence and publication.run_id not in damaged:
                 shelf.withdraw(serving, publication, reason=f"rolled back to {target.run_id}")
@@ -202,10 +225,15 @@ def rollback(
         shelf.restore(serving, target)
         shelf.point_to(serving, target)
         copy_ledger(settings, shelf.publications(serving))
-    return RollbackResult(from_run_id=now.run_id, to_run_id=target.run_id, damaged=damaged)
+    return PublishResult(
+        publication=target,
+        changed=target.run_id != now.run_id,
+        reason=f"readers get {target.run_id} again, {now.run_id} is withdrawn",
+        damaged=damaged,
+    )
 
 
-def verify(settings: Settings, *, check_lease: Callable[[], None] = lambda: None) -> VerifyResult:
+def verify(settings: Settings, *, lease: Lease) -> VerifyResult:
     """Compare every byte of the current publication with its manifest.
 
     A damaged one is moved to `damaged/` and the pointer goes back to the newest intact one before
@@ -229,23 +257,38 @@ def verify(settings: Settings, *, check_lease: Callable[[], None] = lambda: None
                 f"{serving / wrong[0]}: damaged, and no intact publication before it; run "
                 f"`setae publish` once {serving} is sound"
             ) from error
-        check_lease()
+        lease.check()
         shelf.point_to(serving, target)
         shelf.set_aside(serving, now, into=home.damaged)
         copy_ledger(settings, shelf.publications(serving))
         return VerifyResult(run_id=now.run_id, damaged=wrong, rolled_back_to=target.run_id)
 
 
-def _already_there(
-    home: Home, content: Content, check_lease: Callable[[], None]
-) -> PublishResult | None:
+def current(settings: Settings) -> dict[str, Any] | None:
+    """The publication that readers get, for display; opens no database file."""
+    serving = Home(settings.home).serving
+    now = shelf.current(serving)
+    if now is None:
+        return None
+    return {
+        "run_id": now.run_id,
+        "published_at": now.published_at.isoformat(timespec="seconds"),
+        "as_of": now.as_of.isoformat(),
+        "data_through_date": now.data_through_date.isoformat(),
+        "content_hash": now.content_hash,
+        "row_counts": dict(now.row_counts),
+        "path": str(shelf.database_path(serving, now)),
+    }
+
+
+def _already_there(home: Home, content: Content, lease: Lease) -> PublishResult | None:
     serving = home.serving
     now = shelf.current(serving)
     if now is not None and now.content_hash == content.content_hash:
         if not shelf.damaged_files(serving, now):
             return PublishResult(
                 publication=now,
-                is_new=False,
+                changed=False,
                 reason=f"nothing changed: the content equals {now.run_id}",
             )
         return None  # the next one replaces it
@@ -257,16 +300,16 @@ def _already_there(
             if now is not None:
                 return PublishResult(
                     publication=now,
-                    is_new=False,
+                    changed=False,
                     reason=f"the content equals {publication.run_id}, which was rolled back; "
                     f"`setae publish --rollback --to {publication.run_id}` brings it back",
                 )
         elif not shelf.damaged_files(serving, publication):
-            check_lease()
+            lease.check()
             shelf.point_to(serving, publication)  # a run died before its pointer moved
             return PublishResult(
                 publication=publication,
-                is_new=True,
+                changed=True,
                 reason=f"finished {publication.run_id}, which lacked only the pointer",
             )
     return None
@@ -275,7 +318,7 @@ def _already_there(
 def _write(
     settings: Settings,
     publication: Publication,
-    check_lease: Callable[[], None],
+    lease: Lease,
     progress: Progress,
 ) -> Publication:
     home = Home(settings.home)
@@ -293,7 +336,7 @@ def _write(
         shelf.make_durable(path)
     sync_directory(parquet)
     failpoint("publish:before_rename")
-    check_lease()
+    lease.check()
     progress.step("publish")
     database.rename(shelf.database_path(serving, publication))
     failpoint("publish:after_rename")
@@ -311,13 +354,13 @@ def _finish(settings: Settings, publication: Publication, progress: Progress) ->
     copy_ledger(settings, shelf.publications(serving))
     return PublishResult(
         publication=publication,
-        is_new=True,
+        changed=True,
         reason=f"published {publication.run_id}",
         removed=removed,
     )
 
 
-def _read_marts(settings: Settings) -> tuple[datetime, date, Content]:
+def _read_marts(settings: Settings) -> tuple[_Build, Content]:
     """The finished build in the working file: its clock and its content."""
     path = Home(settings.home).marts
     if not path.exists():
@@ -330,15 +373,54 @@ def _read_marts(settings: Settings) -> tuple[datetime, date, Content]:
             connection.execute("checkpoint")
             try:
                 row = connection.execute(
-                    f"select as_of, data_through_date from {BUILD_SCHEMA}.build"
+                    f"select build_digest, as_of, data_through_date from {BUILD_SCHEMA}.build"
                 ).fetchone()
             except duckdb.CatalogException:
                 row = None
             if row is None:
                 raise DataError(f"{path}: its last build did not finish; run `setae transform`")
-            return row[0].replace(tzinfo=UTC), row[1], content_hash(connection)
+            build = _Build(
+                digest=str(row[0]),
+                as_of=row[1].replace(tzinfo=UTC),
+                data_through_date=row[2],
+            )
+            return build, content_hash(connection)
         finally:
             connection.close()
+
+
+def _gate_summary(settings: Settings, build: _Build) -> dict[str, int]:
+    """How the gate judged this very build, newest judgement first."""
+    unseen = GateFailed(
+        f"{Home(settings.home).marts}: no gate has judged this build; run `setae check marts`"
+    )
+    with connect(settings, read_only=True) as connection:
+        try:
+            rows = connection.execute(
+                """
+                select outcome, severity, check_name, table_name
+                from ops.gate_results
+                where gate_run_id = (
+                    select max(gate_run_id) from ops.gate_results
+                    where stage = 'marts' and build_digest = ?
+                )
+                order by check_name, table_name
+                """,
+                [build.digest],
+            ).fetchall()
+        except duckdb.CatalogException:
+            raise unseen from None
+    if not rows:
+        raise unseen
+    summary = {"passed": 0, "warned": 0, "no_history": 0}
+    for outcome, severity, check_name, table_name in rows:
+        if outcome == "failed" and severity == "error":
+            raise GateFailed(
+                f"{table_name}: the check {check_name} failed on this build; nothing is "
+                f"published, see {Home(settings.home).reports / 'gate-marts.html'}"
+            )
+        summary["warned" if outcome == "failed" else outcome] += 1
+    return summary
 
 
 def _complete_copy(
