@@ -1,10 +1,10 @@
 """Ends processes for sure: when asked to, and when the process that started them dies.
 
 A guard is a small process of its own. It reads the session leaders to watch from its standard
-input, a line each, and waits there. When the pipe closes, because the owner closed it or because the
-owner is gone (also by SIGKILL, which nobody can handle), it ends every process of those sessions:
-first politely, then by force. There is no other way out of `setae up`, so the way out is always the
-same.
+input, a line each, and waits there. When the pipe closes, because the owner closed it or because
+the owner is gone (also by SIGKILL, which nobody can handle), it ends every process of those
+sessions: first politely, then by force. There is no other way out of `setae up`, so the way out
+is always the same.
 """
 
 from __future__ import annotations

@@ -15,13 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import (
-    DeadlineAlert,
-    DeadlineReference,
-    RetryDecision,
-    RetryPolicy,
-    SyncCallback,
-)
+from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from setae.errors import SetaeError
 
@@ -161,8 +157,8 @@ def partition_window(
     """The half-open time range of a partition.
 
     Args:
-        key: `2017` is a year, `2017-03` a month, `2017-03-26` a day. Without a key (a run started by
-            hand, `dag.test()`) the range is open: all that the source has.
+        key: `2017` is a year, `2017-03` a month, `2017-03-26` a day. Without a key (a run started
+            by hand, `dag.test()`) the range is open: all that the source has.
         zone: IANA zone whose years, months and days are meant.
 
     Returns:
@@ -173,14 +169,13 @@ def partition_window(
     """
     if key is None:
         return None, None
-    parts = [int(part) for part in key.split("-")]
-    if len(parts) == 1:
-        first, after = datetime(parts[0], 1, 1), datetime(parts[0] + 1, 1, 1)
-    elif len(parts) == 2:
-        first = datetime(parts[0], parts[1], 1)
-        after = datetime(parts[0] + parts[1] // 12, parts[1] % 12 + 1, 1)
-    else:
-        first = datetime(*parts)  # type: ignore[arg-type]
-        after = first + timedelta(days=1)
     local = ZoneInfo(zone)
-    return first.replace(tzinfo=local).astimezone(UTC), after.replace(tzinfo=local).astimezone(UTC)
+    year, month, day = (*(int(part) for part in key.split("-")), 0, 0)[:3]
+    start = datetime(year, month or 1, day or 1, tzinfo=local)
+    if day:
+        end = start + timedelta(days=1)  # the next day's midnight by the wall clock
+    elif month:
+        end = start.replace(year=year + month // 12, month=month % 12 + 1)
+    else:
+        end = start.replace(year=year + 1)
+    return start.astimezone(UTC), end.astimezone(UTC)
