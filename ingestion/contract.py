@@ -30,8 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from setae.errors import ConfigError
-
-CONTRACT_VERSION = "1.0"
+from setae.ledger import CONTRACT_VERSION
 
 DUCKDB_TYPES = {
     "id": "VARCHAR",

@@ -36,16 +36,9 @@ from setae.settings import Settings
 from setae.warehouse import Home, quote
 
 LINEAGE = (
-    ("_source_account", "varchar"),
-    ("_record_key", "varchar"),
-    ("_record_hash", "varchar"),
-    ("_source_updated_at", "timestamp"),
-    ("_revision", "bigint"),
-    ("_received_at", "timestamp"),
-    ("_line", "bigint"),
-    ("_extra", "varchar"),
-    ("_file_id", "varchar"),
-    ("_is_parked", "boolean"),
+    *((column.name, column.duckdb_type) for column in contract.LANDED_COLUMNS),
+    ("_file_id", "VARCHAR"),
+    ("_is_parked", "BOOLEAN"),
 )
 """Columns every raw table has beside its contract's."""
 
@@ -149,6 +142,7 @@ def load_landed(
     """
     ledger.create(connection)
     create_raw_tables(connection, settings)
+    ledger.stamp_contract(connection)
     root = Home(settings.home).landing
     known = ledger.loaded(connection)
     manifests = list(landing.iter_manifests(root))
@@ -232,7 +226,7 @@ def _insert_good(
         quote(name)
         for name in (
             *(column.name for column in entity.columns),
-            *(name for name, _ in LINEAGE[:-2]),
+            *(column.name for column in contract.LANDED_COLUMNS),
         )
     )
     fresh = f"""
@@ -268,7 +262,7 @@ def _has_parent(schema: str, entity: EntityContract, child: str) -> str:
     assert entity.parent is not None
     on = " and ".join(
         f"parent.{quote(theirs)} = {child}.{quote(ours)}"
-        for ours, theirs in entity.parent.fields.items()
+        for ours, theirs in entity.parent.columns
     )
     return (
         f"exists (select 1 from {quote(schema)}.{quote(entity.parent.entity)} as parent "
@@ -421,7 +415,7 @@ def _unpark(connection: duckdb.DuckDBPyConnection, settings: Settings, lease: Le
     total = 0
     for source, kind in sorted(source_kinds(settings).items()):
         for entity in _parents_first(kind):
-            table = f"{quote(f'raw_{source}')}.{quote(entity.name)}"
+            table = f"{quote(f'raw_{source}')}.{quote(entity.entity)}"
             found = f"_is_parked and {_has_parent(f'raw_{source}', entity, 'child')}"
             rows = connection.execute(
                 f"select _file_id, count(*) from {table} as child where {found} "
@@ -438,7 +432,7 @@ def _unpark(connection: duckdb.DuckDBPyConnection, settings: Settings, lease: Le
                         select _record_key from {table} as child where {found}
                     )
                     """,
-                    [source, entity.name],
+                    [source, entity.entity],
                 )
                 connection.execute(f"update {table} as child set _is_parked = false where {found}")
                 connection.executemany(
@@ -462,7 +456,7 @@ def _parents_first(kind: str) -> Sequence[EntityContract]:
     waiting = [child for child in children if child.parent is not None]
     ordered: list[EntityContract] = []
     while waiting:
-        names = {entity.name for entity in waiting}
+        names = {entity.entity for entity in waiting}
         ready = [
             entity for entity in waiting if entity.parent and entity.parent.entity not in names
         ]

@@ -18,9 +18,6 @@ import duckdb
 CONTRACT_VERSION = "1.0"
 """Of the canonical model: a change is additive, or bumps the major."""
 
-GATE_OPEN = ("passed", "accepted")
-"""Gate states whose files staging reads."""
-
 _DDL = """
 create schema if not exists ops;
 create table if not exists ops.contract_version (contract_version varchar not null);
@@ -99,9 +96,12 @@ create table if not exists ops.incidents (
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the ledger's tables where they are missing; a no-op otherwise."""
     connection.execute(_DDL)
-    row = connection.execute("select count(*) from ops.contract_version").fetchone()
-    if row == (0,):
-        connection.execute("insert into ops.contract_version values (?)", [CONTRACT_VERSION])
+
+
+def stamp_contract(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note the version of the contract that the raw tables were last made by."""
+    connection.execute("delete from ops.contract_version")
+    connection.execute("insert into ops.contract_version values (?)", [CONTRACT_VERSION])
 
 
 def loaded(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
