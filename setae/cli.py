@@ -508,14 +508,19 @@ def quarantine_release(
 
 
 @app.command()
-def up(home: HomeOption = None) -> None:
+def up(
+    home: HomeOption = None,
+    port: Annotated[
+        int | None, typer.Option(help="Of the pages.", show_default="first free from 8080")
+    ] = None,
+) -> None:
     """Airflow's scheduler and pages on loopback, until Ctrl-C.
 
-    Example: `setae up --home var/demo`
+    Example: `setae up --home var/complete_journey`
     """
     from setae import scheduler
 
-    scheduler.up(_settings(home))
+    scheduler.up(_settings(home), port=port, console=out)
 
 
 @app.command()
@@ -523,14 +528,17 @@ def demo(
     data: Annotated[
         Literal["complete_journey"], typer.Option(help="Which data to run on.")
     ] = "complete_journey",
+    home: Annotated[
+        Path | None, typer.Option("--home", help="The data home.", show_default="var/<data>")
+    ] = None,
 ) -> None:
     """Real purchases through the real DAGs under a real scheduler to a published file.
 
     Example: `setae demo --data complete_journey`
     """
-    from setae import scheduler
+    from setae import demo as demonstration
 
-    scheduler.demo(data=data)
+    demonstration.demo(data=data, home=home, console=out)
 
 
 def main() -> None:

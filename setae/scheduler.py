@@ -22,6 +22,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
+
+from rich.console import Console
+from rich.status import Status
 
 from setae.errors import ConfigError, LeaseHeld, SetaeError, StorageError
 from setae.guard import Guard
@@ -320,6 +324,67 @@ def running(
             yield airflow
         finally:
             airflow.stop()
+
+
+def up(settings: Settings, *, port: int | None = None, console: Console | None = None) -> None:
+    """Run the home's Airflow until Ctrl-C.
+
+    Args:
+        settings: Of the home.
+        port: Of the pages on loopback; by default the first free one from 8080.
+        console: Where to say what happens.
+
+    Raises:
+        LeaseHeld: This home's Airflow runs already.
+        AirflowFailed: It did not start, or one of its processes ended.
+    """
+    out = console or Console(highlight=False)
+    # A service manager ends us by SIGTERM; it takes the same way out as Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with (
+            out.status("starting Airflow (about 20 s)") as status,
+            running(settings, port=port, progress=StatusLine(status)) as airflow,
+        ):
+            airflow.unpause_once()
+            status.stop()
+            _greet(airflow, out)
+            while True:
+                time.sleep(1)
+                airflow.check_alive()
+    except KeyboardInterrupt:
+        out.print("Airflow has ended.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class StatusLine:
+    """Progress as the text of a rich status line."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def step(self, text: str) -> None:
+        """Show what is waited for."""
+        self._status.update(text)
+
+    def advance(self, done: int, total: int, text: str = "") -> None:
+        """Nothing: starting has no counts."""
+
+
+def _greet(airflow: LocalAirflow, out: Console) -> None:
+    credentials = airflow.credentials
+    shown = (
+        f"{credentials.password}  (shown this once; kept in {credentials.path})"
+        if credentials.is_new
+        else f"as shown at the first start; kept in {credentials.path}"
+    )
+    out.print(f"Airflow of {airflow.settings.home}")
+    out.print(f"  pages     {airflow.url}", soft_wrap=True)
+    out.print(f"  user      {credentials.user}")
+    out.print(f"  password  {shown}", markup=False, soft_wrap=True)
+    out.print(f"  logs      {airflow.logs}", soft_wrap=True)
+    out.print("Ctrl-C ends it.")
 
 
 def free_port() -> int:

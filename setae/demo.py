@@ -1,0 +1,340 @@
+"""`setae demo`: real purchases through the real DAGs, under a real scheduler, to a published file.
+
+Makes the home, starts its Airflow, triggers the source's one partition and follows the chain that
+the assets set off: ingest → transform_warehouse → publish_marts. Then Airflow ends, and the results
+are read from the published file, as any reader would.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from setae import summary
+from setae.errors import SetaeError
+from setae.initialise import initialise
+from setae.scheduler import LocalAirflow, last_line, running
+from setae.settings import Settings
+
+TIMEOUT_SECONDS = 30 * 60.0
+_POLL_SECONDS = 0.5
+_QUIET_SECONDS = 15.0
+"""How often a running step is mentioned where there is no terminal."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a demo runs on; everything that depends on the moment is pinned."""
+
+    kind: Literal["complete_journey"]
+    ingest_dag: str
+    partition_key: str
+    business_timezone: str
+    as_of: str
+
+
+DATA_SETS = {
+    "complete_journey": DataSet(
+        kind="complete_journey",
+        ingest_dag="ingest_complete_journey",
+        partition_key="2017",
+        business_timezone="America/New_York",
+        as_of="2018-01-01T05:00:00Z",
+    ),
+}
+
+FOLLOWERS = ("transform_warehouse", "publish_marts")
+
+LABELS = {
+    "ingest_transactions": "fetch: check, pseudonymise, land",
+    "ingest_landed_files": "load: landed files into raw tables",
+    "check_raw": "gate: the raw batch",
+    "transform_models": "transform: dbt builds and tests the marts",
+    "check_marts": "gate: the marts",
+    "publish_marts": "publish: new file, swap the pointer",
+}
+"""What each task of the chain does, in words."""
+
+
+class RunFailed(SetaeError):
+    """A DAG run of the demo failed; the message names the task, its error and its log."""
+
+
+@dataclass
+class Step:
+    """One line of the display."""
+
+    name: str
+    label: str
+    state: Literal["waiting", "running", "done", "failed"] = "waiting"
+    note: str = ""
+    started: float | None = None
+    seconds: float | None = None
+
+    def elapsed(self) -> float | None:
+        """Seconds so far, or in all."""
+        if self.seconds is not None or self.started is None:
+            return self.seconds
+        return time.monotonic() - self.started
+
+    def begin(self) -> None:
+        """It runs now."""
+        if self.state == "waiting":
+            self.state, self.started = "running", time.monotonic()
+
+    def end(self, *, failed: bool = False, seconds: float | None = None) -> None:
+        """It ran."""
+        self.begin()
+        self.seconds = seconds if seconds is not None else self.elapsed()
+        self.state, self.note = "failed" if failed else "done", ""
+
+
+class Board:
+    """What is happening now: a live table on a terminal, lines elsewhere."""
+
+    def __init__(self, console: Console, steps: list[Step]) -> None:
+        self._console = console
+        self._steps = steps
+        self._told: dict[str, tuple[str, float]] = {}
+        self._began = time.monotonic()
+
+    def __rich__(self) -> RenderableType:
+        """The table."""
+        table = Table.grid(padding=(0, 1))
+        for step in self._steps:
+            marks: dict[str, RenderableType] = {
+                "waiting": Text("·", style="dim"),
+                "running": Spinner("dots", style="cyan"),
+                "done": Text("✓", style="green"),
+                "failed": Text("✗", style="red"),
+            }
+            spent = step.elapsed()
+            table.add_row(
+                marks[step.state],
+                Text(step.label, style="dim" if step.state == "waiting" else ""),
+                Text(f"{spent:6.1f} s" if spent is not None else "", style="cyan"),
+                Text(step.note[:70], style="dim"),
+            )
+        total = Text(f"  {time.monotonic() - self._began:.0f} s in all", style="dim")
+        return Group(table, total)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it while the body runs."""
+        if self._console.is_terminal:
+            with Live(self, console=self._console, refresh_per_second=8):
+                yield
+        else:
+            yield
+
+    def tell(self) -> None:
+        """Where there is no terminal, say what changed."""
+        if self._console.is_terminal:
+            return
+        now = time.monotonic()
+        for step in self._steps:
+            before, at = self._told.get(step.name, ("waiting", now))
+            quiet = step.state == "running" and now - at < _QUIET_SECONDS
+            if step.state == "waiting" or (before == step.state and (quiet or step.seconds)):
+                continue
+            self._told[step.name] = (step.state, now)
+            spent = step.elapsed() or 0.0
+            note = f"  {step.note}" if step.note else ""
+            self._console.print(
+                f"{now - self._began:6.1f} s  {step.label}: {step.state} ({spent:.1f} s){note}",
+                markup=False,
+                soft_wrap=True,
+            )
+
+
+class _Starting:
+    """Progress of the start, as the note of its step."""
+
+    def __init__(self, step: Step, board: Board) -> None:
+        self._step, self._board = step, board
+
+    def step(self, text: str) -> None:
+        self._step.note = text
+        self._board.tell()
+
+    def advance(self, done: int, total: int, text: str = "") -> None:
+        """The start has no counts."""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demo did.
+
+    Attributes:
+        changed: Whether readers get another publication than before.
+    """
+
+    settings: Settings
+    content_hash: str
+    changed: bool
+    seconds: float
+
+
+def demo(
+    *,
+    data: str = "complete_journey",
+    home: Path | None = None,
+    console: Console | None = None,
+) -> DemoResult:
+    """Run a data set through Airflow and show what came out.
+
+    Args:
+        data: Which data set, of `DATA_SETS`.
+        home: The data home; by default `var/<data>`.
+        console: Where to show it.
+
+    Raises:
+        RunFailed: A task failed; the message names it, its last error and its log.
+        AirflowFailed: Airflow did not start.
+        LeaseHeld: This home's Airflow runs already.
+    """
+    out = console or Console(highlight=False)
+    chosen = DATA_SETS[data]
+    began = time.monotonic()
+    made = initialise(
+        home or Path("var") / data,
+        source=chosen.kind,
+        business_timezone=chosen.business_timezone,
+        as_of=chosen.as_of,
+    )
+    settings = made.settings
+    before = summary.published(settings)
+    out.print(f"Setae demo on {data}, in {settings.home}", markup=False, soft_wrap=True)
+    start = Step("airflow", "start Airflow: scheduler, DAG processor, API server")
+    steps = {name: Step(name, label) for name, label in LABELS.items()}
+    stop = Step("stop", "stop Airflow")
+    board = Board(out, [start, *steps.values(), stop])
+    start.begin()
+    with board.shown():
+        with running(settings, progress=_Starting(start, board)) as airflow:
+            start.end()
+            board.tell()
+            _run(airflow, chosen, steps, board)
+            stop.begin()
+        stop.end()
+        board.tell()
+    after = summary.published(settings)
+    if after is None:
+        raise RunFailed(f"{settings.home}: every task ended well, but nothing is published")
+    result = DemoResult(
+        settings=settings,
+        content_hash=after["content_hash"],
+        changed=before is None or before["content_hash"] != after["content_hash"],
+        seconds=time.monotonic() - began,
+    )
+    summary.show(settings, out, before=before, seconds=result.seconds)
+    return result
+
+
+def _run(airflow: LocalAirflow, data: DataSet, steps: dict[str, Step], board: Board) -> None:
+    """Trigger the partition and follow it through the chain of assets."""
+    airflow.fail_unfinished_runs()
+    airflow.unpause([data.ingest_dag, *FOLLOWERS])
+    known = {dag_id: _run_ids(airflow, dag_id) for dag_id in FOLLOWERS}
+    body: dict[str, Any] = {"logical_date": None, "partition_key": data.partition_key, "conf": {}}
+    triggered = airflow.api.post(f"/dags/{data.ingest_dag}/dagRuns", body)
+    runs = {data.ingest_dag: str(triggered["dag_run_id"])}
+    until = time.monotonic() + TIMEOUT_SECONDS
+    for dag_id in (data.ingest_dag, *FOLLOWERS):
+        while True:
+            airflow.check_alive()
+            if time.monotonic() > until:
+                raise RunFailed(
+                    f"{dag_id}: not done after {TIMEOUT_SECONDS:.0f} s; see {airflow.logs}"
+                )
+            if dag_id not in runs:
+                new = sorted(_run_ids(airflow, dag_id) - known[dag_id])
+                runs |= {dag_id: new[0]} if new else {}
+            if dag_id in runs and _follow(airflow, dag_id, runs[dag_id], steps):
+                break
+            board.tell()
+            time.sleep(_POLL_SECONDS)
+        board.tell()
+
+
+def _run_ids(airflow: LocalAirflow, dag_id: str) -> set[str]:
+    found = airflow.api.get(f"/dags/{dag_id}/dagRuns", limit=100, order_by="-run_after")
+    return {str(run["dag_run_id"]) for run in found["dag_runs"]}
+
+
+def _follow(airflow: LocalAirflow, dag_id: str, run_id: str, steps: dict[str, Step]) -> bool:
+    """Bring the display up to date; true once the run has succeeded."""
+    place = f"/dags/{dag_id}/dagRuns/{run_id}"
+    state = airflow.api.get(place)["state"]
+    tasks = airflow.api.get(f"{place}/taskInstances")["task_instances"]
+    for task in tasks:
+        step = steps.get(task["task_id"])
+        if step is None:
+            continue
+        if task["state"] == "success":
+            step.end(seconds=task["duration"])
+        elif task["state"] == "running":
+            step.begin()
+            step.note = _now(airflow.task_log(task)) or step.note
+        elif task["state"] == "up_for_retry":
+            step.note = f"tried {task['try_number']}, will try again: {_error(airflow, task)}"
+        elif task["state"] == "failed":
+            step.end(failed=True, seconds=task["duration"])
+    if state == "failed":
+        failed = next((task for task in tasks if task["state"] == "failed"), None)
+        if failed is None:
+            raise RunFailed(f"{dag_id}: the run failed; see {airflow.logs}")
+        raise RunFailed(
+            f"{dag_id}.{failed['task_id']} failed: {_error(airflow, failed)}; "
+            f"see {airflow.task_log(failed)}"
+        )
+    return bool(state == "success")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The last lines of a task's log, which is NDJSON."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - 50_000))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
+def _now(path: Path) -> str | None:
+    """What the task said last about its progress."""
+    for line in reversed(_lines(path)):
+        if line.get("logger") == "setae.orchestration":
+            return str(line.get("event"))
+    return None
+
+
+def _error(airflow: LocalAirflow, task: dict[str, Any]) -> str:
+    """The last error of a task, in one line."""
+    path = airflow.task_log(task)
+    for line in reversed(_lines(path)):
+        for detail in line.get("error_detail") or []:
+            return " ".join(f"{detail.get('exc_type')}: {detail.get('exc_value')}".split())[:500]
+        if line.get("level") in ("error", "critical"):
+            return " ".join(str(line.get("event")).split())[:500]
+    return last_line(path)

@@ -1,0 +1,150 @@
+"""What came out of a run, read from the published file as any reader would."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from serving import publish as publication, read
+from setae.settings import Settings
+from setae.warehouse import Home
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "dim_creators": ("creators", "campaigns", "campaign_descriptions"),
+    "dim_creator_tiers": ("creator_follower_snapshots",),
+    "dim_posts": ("posts",),
+    "dim_campaigns": ("campaigns", "campaign_descriptions"),
+    "dim_promo_codes": ("promo_codes", "coupons"),
+    "dim_products": ("products",),
+    "dim_customers": ("customers", "orders", "transactions"),
+    "fct_orders": ("orders", "transactions"),
+    "fct_order_lines": ("order_lines", "transactions"),
+    "fct_stickiness_daily": ("activity_events", "orders", "transactions"),
+    "fct_retention_cohorts": ("activity_events", "orders", "transactions"),
+    "fct_creator_engagement_daily": ("posts", "post_metrics_daily", "post_metric_snapshots"),
+    "fct_attribution_credits": ("orders", "transactions"),
+    "fct_creator_conversion": ("link_clicks", "code_redemptions", "coupon_redemptions"),
+}
+"""Feeds of which a mart needs at least one; without any it is empty by nature."""
+
+
+@dataclass(frozen=True)
+class MartRows:
+    """How full a mart is."""
+
+    name: str
+    row_count: int
+    reason: str
+
+
+def published(settings: Settings) -> dict[str, Any] | None:
+    """The publication that readers get, None if there is none."""
+    return publication.current(settings)
+
+
+def mart_rows(settings: Settings) -> tuple[MartRows, ...]:
+    """Rows of each published mart, and why where there are none."""
+    now = published(settings)
+    counts: dict[str, int] = now["row_counts"] if now else {}
+    feeds = _landed_feeds(Home(settings.home).landing)
+    return tuple(
+        MartRows(name, count, "" if count else _why_empty(name, feeds))
+        for name, count in sorted(counts.items())
+    )
+
+
+def headline(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """A few numbers that say what the publication is about."""
+    connection = read.connect(settings.home)
+    try:
+        return tuple(
+            (label, str(value))
+            for label, query in _HEADLINE.items()
+            for (value,) in connection.execute(query).fetchall()
+        )
+    finally:
+        connection.close()
+
+
+_HEADLINE = {
+    "orders": "select format('{:,}', count(*)) from marts.fct_orders",
+    "customers": "select format('{:,}', count(distinct customer_key)) from marts.fct_orders",
+    "net sales": (
+        "select format('{:,.2f} {}', cast(sum(net_sales_amount) as double), currency_code) "
+        "from marts.fct_orders group by currency_code order by currency_code"
+    ),
+}
+
+
+def _landed_feeds(landing: Path) -> set[str]:
+    """Entities with at least one landed file."""
+    return {
+        folder.name
+        for folder in landing.glob("*/*")
+        if folder.is_dir() and any(folder.glob("*.manifest.json"))
+    }
+
+
+def _why_empty(mart: str, feeds: set[str]) -> str:
+    needs = NEEDS.get(mart, ())
+    if needs and not feeds & set(needs):
+        return f"no source delivers {' or '.join(needs)}"
+    return "no row qualifies; see the description of the table"
+
+
+def show(
+    settings: Settings, out: Console, *, before: dict[str, Any] | None, seconds: float
+) -> None:
+    """Print the results, the rows of each mart, where things are and what to try next.
+
+    Args:
+        settings: Of the home.
+        out: Where to.
+        before: The publication before this run.
+        seconds: How long the run took.
+    """
+    now = published(settings)
+    if now is None:
+        return
+    home = Home(settings.home)
+    results = Table(title="Results", title_justify="left", show_header=False)
+    for label, value in headline(settings):
+        results.add_row(label, value)
+    results.add_row("as of", f"{now['as_of']} (data through {now['data_through_date']})")
+    out.print(results)
+    rows = Table("mart", "rows", "why it is empty", title="Marts", title_justify="left")
+    rows.columns[1].justify = "right"
+    for mart in mart_rows(settings):
+        rows.add_row(mart.name, f"{mart.row_count:,}", mart.reason)
+    out.print(rows)
+    if before is not None and before["content_hash"] == now["content_hash"]:
+        out.print(f"Nothing changed: content hash {now['content_hash']} as before.")
+    else:
+        out.print(f"Published {now['run_id']}, content hash {now['content_hash']}.")
+    current = home.serving / read.CURRENT
+    paths = Table.grid(padding=(0, 2))
+    paths.add_row("published file", _short(current))
+    paths.add_row("gate reports", _short(home.reports))
+    paths.add_row("everything", _short(home.path))
+    out.print(paths)
+    out.print(f"Took {seconds:.0f} s. Next:")
+    setae = _short(Path(sys.executable).with_name("setae"))
+    query = "from marts.fct_stickiness_daily limit 5"
+    code = f"import duckdb; print(duckdb.connect('{_short(current)}').sql('{query}'))"
+    for command in (
+        f"{setae} status --home {_short(home.path)}",
+        f"{setae} up --home {_short(home.path)}",
+        f'{_short(Path(sys.executable))} -c "{code}"',
+    ):
+        out.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _short(path: Path) -> str:
+    """Relative to where the person is, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
