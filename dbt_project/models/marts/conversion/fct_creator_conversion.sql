@@ -1,0 +1,386 @@
+{% set windows = var('attribution_windows_days') %}
+with credits as (
+
+    select * from {{ ref('fct_attribution_credits') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+clicks as (
+
+    select * from {{ ref('int_creator_touches__unioned') }}
+
+    where
+        is_click
+        and (creator_key is not null or is_ambiguous)
+
+),
+
+dates as (
+
+    select * from {{ ref('dim_dates') }}
+
+),
+
+rules as (
+
+    {% for model in var('attribution_models') %}
+        {% for window_days in windows %}
+            select
+                '{{ model }}' as model,
+                {{ window_days }} as window_days
+            {% if not loop.last %}union all{% endif %}
+        {% endfor %}
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+
+),
+
+date_periods as (
+
+    select
+        calendar_date,
+        'day' as period_type,
+        calendar_date as period_start_date,
+        calendar_date as period_last_date
+    from dates
+
+    union all
+
+    select
+        calendar_date,
+        'week' as period_type,
+        week_start_date as period_start_date,
+        cast(week_start_date + 6 as date) as period_last_date
+    from dates
+
+    union all
+
+    select
+        calendar_date,
+        'month' as period_type,
+        month_start_date as period_start_date,
+        cast({{ dbt.last_day('calendar_date', 'month') }} as date) as period_last_date
+    from dates
+
+    union all
+
+    select
+        calendar_date,
+        'all' as period_type,
+        min(calendar_date) over () as period_start_date,
+        max(calendar_date) over () as period_last_date
+    from dates
+
+),
+
+periods as (
+
+    select
+        period_type,
+        period_start_date,
+        max(period_last_date) as period_last_date
+
+    from date_periods
+
+    group by period_type, period_start_date
+
+),
+
+creator_credits as (
+
+    select
+        -- a creator's table: what no creator earned is unattributed here, whatever channel did
+        case
+            when party_type in ('creator', 'ambiguous') then party_key else 'unattributed'
+        end as creator_key,
+        order_key,
+        order_date,
+        model,
+        window_days,
+        currency_code,
+        sum(credit_share) as credit_share,
+        sum(credit_amount) as credit_amount
+
+    from credits
+
+    group by
+        case
+            when party_type in ('creator', 'ambiguous') then party_key else 'unattributed'
+        end,
+        order_key,
+        order_date,
+        model,
+        window_days,
+        currency_code
+
+),
+
+daily_credits as (
+
+    select
+        creator_credits.creator_key,
+        creator_credits.order_date,
+        creator_credits.model,
+        creator_credits.window_days,
+        creator_credits.currency_code,
+        count(*) as order_count,
+        count(*) filter (where orders.is_new_customer) as new_customer_count,
+        sum(creator_credits.credit_share) as order_credit_share,
+        sum(creator_credits.credit_amount) as net_sales_amount
+
+    from creator_credits
+
+    -- order_key is unique in orders
+    inner join orders on creator_credits.order_key = orders.order_key
+
+    group by
+        creator_credits.creator_key,
+        creator_credits.order_date,
+        creator_credits.model,
+        creator_credits.window_days,
+        creator_credits.currency_code
+
+),
+
+period_credits as (
+
+    select
+        daily_credits.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        daily_credits.model,
+        daily_credits.window_days,
+        case
+            when min(daily_credits.currency_code) = max(daily_credits.currency_code)
+                then min(daily_credits.currency_code)
+        end as currency_code,
+        cast(sum(daily_credits.order_count) as bigint) as order_count,
+        cast(sum(daily_credits.new_customer_count) as bigint) as new_customer_count,
+        sum(daily_credits.order_credit_share) as order_credit_share,
+        -- dollars and euros have no sum
+        case
+            when min(daily_credits.currency_code) = max(daily_credits.currency_code)
+                then sum(daily_credits.net_sales_amount)
+        end as net_sales_amount
+
+    from daily_credits
+
+    -- fans out on purpose: a day lies in one period of each type
+    inner join date_periods on daily_credits.order_date = date_periods.calendar_date
+
+    group by
+        daily_credits.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        daily_credits.model,
+        daily_credits.window_days
+
+),
+
+creator_clicks as (
+
+    select
+        coalesce(creator_key, 'ambiguous') as creator_key,
+        person_key,
+        touch_date,
+        count(*) as click_count,
+        min(touch_at) as first_click_at
+
+    from clicks
+
+    group by coalesce(creator_key, 'ambiguous'), person_key, touch_date
+
+),
+
+period_clicks as (
+
+    select
+        creator_clicks.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        cast(sum(creator_clicks.click_count) as bigint) as click_count,
+        count(distinct creator_clicks.person_key) as unique_clicker_count
+
+    from creator_clicks
+
+    -- fans out on purpose: a day lies in one period of each type
+    inner join date_periods on creator_clicks.touch_date = date_periods.calendar_date
+
+    group by
+        creator_clicks.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date
+
+),
+
+first_clicks as (
+
+    select
+        creator_key,
+        person_key,
+        min(first_click_at) as clicked_at,
+        min(touch_date) as click_date
+
+    from creator_clicks
+
+    group by creator_key, person_key
+
+),
+
+next_orders as (
+
+    select
+        first_clicks.creator_key,
+        first_clicks.person_key,
+        first_clicks.clicked_at,
+        first_clicks.click_date,
+        min(orders.ordered_at) as next_ordered_at
+
+    from first_clicks
+
+    -- fans out over a person's later orders and is folded at once: only the next one counts
+    left join orders
+        on
+            first_clicks.person_key = orders.person_key
+            and first_clicks.clicked_at <= orders.ordered_at
+
+    group by
+        first_clicks.creator_key,
+        first_clicks.person_key,
+        first_clicks.clicked_at,
+        first_clicks.click_date
+
+),
+
+person_outcomes as (
+
+    {% for window_days in windows %}
+        select
+            creator_key,
+            click_date,
+            {{ window_days }} as window_days,
+            {{ dbt.dateadd('day', window_days, 'clicked_at') }} <= {{ data_through_end() }}
+                as is_observed,
+            coalesce(
+                next_ordered_at < {{ dbt.dateadd('day', window_days, 'clicked_at') }}, false
+            ) as has_bought
+        from next_orders
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+
+),
+
+period_persons as (
+
+    select
+        person_outcomes.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        person_outcomes.window_days,
+        count(*) filter (where person_outcomes.is_observed) as denominator_count,
+        count(*) filter (
+            where person_outcomes.is_observed and person_outcomes.has_bought
+        ) as numerator_count
+
+    from person_outcomes
+
+    -- fans out on purpose: a day lies in one period of each type
+    inner join date_periods on person_outcomes.click_date = date_periods.calendar_date
+
+    group by
+        person_outcomes.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        person_outcomes.window_days
+
+),
+
+grid as (
+
+    select
+        period_clicks.creator_key,
+        period_clicks.period_type,
+        period_clicks.period_start_date,
+        rules.model,
+        rules.window_days
+    from period_clicks
+    cross join rules
+
+    union distinct
+
+    select
+        creator_key,
+        period_type,
+        period_start_date,
+        model,
+        window_days
+    from period_credits
+
+),
+
+final as (
+
+    select
+        grid.creator_key,
+        grid.period_start_date,
+        grid.period_type,
+        grid.model,
+        cast(grid.window_days as integer) as window_days,
+        period_credits.currency_code,
+        grid.model = '{{ var("default_attribution_model") }}'
+        and grid.window_days = {{ var('default_attribution_window_days') }} as is_default,
+        periods.period_last_date <= {{ data_through_date() }} as is_complete,
+        {{ days_between('periods.period_last_date', data_through_date()) }} >= grid.window_days
+            as is_person_conversion_mature,
+        coalesce(period_clicks.click_count, 0) as click_count,
+        coalesce(period_clicks.unique_clicker_count, 0) as unique_clicker_count,
+        cast(null as bigint) as session_count,
+        coalesce(period_credits.order_count, 0) as order_count,
+        coalesce(period_credits.new_customer_count, 0) as new_customer_count,
+        coalesce(period_persons.denominator_count, 0) as person_conversion_denominator_count,
+        coalesce(period_persons.numerator_count, 0) as person_conversion_numerator_count,
+        cast(coalesce(period_credits.order_credit_share, 0) as decimal(38, 12))
+            as order_credit_share,
+        cast(
+            case
+                when period_credits.order_count is null then 0 else period_credits.net_sales_amount
+            end as decimal(38, 4)
+        ) as net_sales_amount,
+        {{ safe_rate('period_persons.numerator_count', 'period_persons.denominator_count') }}
+            as person_conversion_rate
+
+    from grid
+
+    -- the grid's key, or a part of it, is unique on every right side: no join can fan out
+    inner join periods
+        on
+            grid.period_type = periods.period_type
+            and grid.period_start_date = periods.period_start_date
+    left join period_credits
+        on
+            grid.creator_key = period_credits.creator_key
+            and grid.period_type = period_credits.period_type
+            and grid.period_start_date = period_credits.period_start_date
+            and grid.model = period_credits.model
+            and grid.window_days = period_credits.window_days
+    left join period_clicks
+        on
+            grid.creator_key = period_clicks.creator_key
+            and grid.period_type = period_clicks.period_type
+            and grid.period_start_date = period_clicks.period_start_date
+    left join period_persons
+        on
+            grid.creator_key = period_persons.creator_key
+            and grid.period_type = period_persons.period_type
+            and grid.period_start_date = period_persons.period_start_date
+            and grid.window_days = period_persons.window_days
+
+)
+
+select * from final

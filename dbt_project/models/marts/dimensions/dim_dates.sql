@@ -1,0 +1,92 @@
+-- Every other mart that lays days side by side takes its spine from here, so the first and the last
+-- day of the history are decided in one place.
+with bounds as (
+
+    select
+        min(first_date) as first_date,
+        max(last_date) as last_date
+
+    from (
+        select
+            min(order_date) as first_date,
+            max(order_date) as last_date
+        from {{ ref('int_orders__resolved') }}
+        where not is_excluded
+
+        union all
+
+        select
+            min(activity_date) as first_date,
+            max(activity_date) as last_date
+        from {{ ref('int_person_days__aggregated') }}
+
+        union all
+
+        select
+            min(touch_date) as first_date,
+            max(touch_date) as last_date
+        from {{ ref('int_creator_touches__unioned') }}
+
+        union all
+
+        select
+            min(metric_date) as first_date,
+            max(metric_date) as last_date
+        from {{ ref('int_post_metrics_daily__unioned') }}
+
+        union all
+
+        select
+            min(posted_date) as first_date,
+            max(posted_date) as last_date
+        from {{ ref('int_posts__unioned') }}
+
+        union all
+
+        select
+            min(refunded_date) as first_date,
+            max(refunded_date) as last_date
+        from {{ ref('int_refunds__unioned') }}
+
+        union all
+
+        select
+            {{ data_through_date() }} as first_date,
+            {{ data_through_date() }} as last_date
+    ) as observed
+
+),
+
+days as (
+
+    {{ date_series('bounds', 'first_date', 'last_date', 'calendar_date') }}
+
+),
+
+final as (
+
+    select
+        calendar_date,
+        {{ week_start_date('calendar_date') }} as week_start_date,
+        cast({{ dbt.date_trunc('month', 'calendar_date') }} as date) as month_start_date,
+        cast({{ dbt.date_trunc('quarter', 'calendar_date') }} as date) as quarter_start_date,
+        cast({{ dbt.date_trunc('year', 'calendar_date') }} as date) as year_start_date,
+        case {{ days_between(week_start_date('calendar_date'), 'calendar_date') }}
+            {% for day_name in week_day_names() %}
+                when {{ loop.index0 }} then '{{ day_name }}'
+            {% endfor %}
+        end as day_name,
+        cast(extract(year from calendar_date) as integer) as year_number,
+        cast(extract(quarter from calendar_date) as integer) as quarter_number,
+        cast(extract(month from calendar_date) as integer) as month_number,
+        cast(extract(day from calendar_date) as integer) as day_of_month_number,
+        cast(
+            {{ days_between(week_start_date('calendar_date'), 'calendar_date') }} + 1 as integer
+        ) as day_of_week_number,
+        calendar_date <= {{ data_through_date() }} as is_complete
+
+    from days
+
+)
+
+select * from final
