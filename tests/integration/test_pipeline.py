@@ -1,0 +1,184 @@
+"""The whole flow on the small world: same input, same bits, whatever happens on the way.
+
+`SETAE_TEST_PERMUTATIONS=50` runs the long form of the order property (`make test-orders`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from setae import stages
+from setae.settings import Settings, load_settings
+from setae.warehouse import Home
+from tests.integration.conftest import content_hashes, published, run_cli, small_home
+from tests.worlds import small
+from tests.worlds.small import Delivery
+
+PERMUTATIONS = int(os.environ.get("SETAE_TEST_PERMUTATIONS", "2"))
+
+KILLS = (
+    ("fetch drops", ("fetch:after_data", "fetch:after_manifest:5")),
+    ("load", ("load:after_rows:3", "load:after_commit:7")),
+    ("check raw", ("check:before_status", "check:after_status")),
+    ("transform", ("transform:after_node:40", "transform:after_marts_digest")),
+    ("check marts", ("check:after_results", "check:after_marts")),
+    ("publish", ("publish:after_copy", "publish:after_rename")),
+)
+"""Two kills inside each stage: its command, and where."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home that saw the small world in one run."""
+    settings = small_home(tmp_path_factory.mktemp("undisturbed"))
+    stages.run(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def expected(undisturbed: Settings) -> dict[str, str]:
+    """Content hashes of a clean single run."""
+    return content_hashes(undisturbed.home)
+
+
+def test_the_marts_hold_what_was_delivered(undisturbed: Settings) -> None:
+    orders = [row for d in small.deliveries() if d.name.startswith("orders-") for row in d.rows]
+    numbers = {row["order_id"] for row in orders}
+    refunds = next(d for d in small.deliveries() if d.entity == "refunds").rows
+    gross = sum(
+        float(row["gross_amount"]) - 2.5
+        for row in {row["order_id"]: row for row in orders}.values()
+    )
+    with published(undisturbed.home) as connection:
+        row = connection.execute(
+            "select count(*), sum(net_sales_amount) from marts.fct_orders"
+        ).fetchone()
+    assert row is not None
+    assert row[0] == len(numbers)
+    assert float(row[1]) == pytest.approx(gross - 5.0 * len(refunds), abs=1e-9)
+
+
+def test_a_second_run_changes_nothing_and_says_so(
+    undisturbed: Settings, expected: dict[str, str]
+) -> None:
+    before = (Home(undisturbed.home).serving / "current.duckdb").resolve()
+    outcome = run_cli(undisturbed.home, "run")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "unchanged" in outcome.stdout
+    assert (Home(undisturbed.home).serving / "current.duckdb").resolve() == before
+    assert content_hashes(undisturbed.home) == expected
+
+
+def test_a_full_refresh_gives_the_same_bits(
+    undisturbed: Settings, expected: dict[str, str]
+) -> None:
+    stages.transform(undisturbed, full_refresh=True)
+    stages.check(undisturbed, stage="marts")
+    assert not stages.publish(undisturbed).changed
+    assert content_hashes(undisturbed.home) == expected
+
+
+def test_a_rebuild_from_landing_gives_the_same_bits(
+    undisturbed: Settings, expected: dict[str, str]
+) -> None:
+    stages.rebuild(undisturbed)
+    assert not stages.publish(undisturbed).changed
+    assert content_hashes(undisturbed.home) == expected
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"SETAE_THREADS": "1"}, {"TZ": "America/New_York"}, {"TZ": "Pacific/Apia"}],
+    ids=["one thread", "New York", "Apia"],
+)
+def test_threads_and_the_process_zone_do_not_show(
+    tmp_path: Path, expected: dict[str, str], variables: dict[str, str]
+) -> None:
+    settings = small_home(tmp_path / "home")
+    outcome = run_cli(settings.home, "run", env=variables)
+    assert outcome.returncode == 0, outcome.stderr
+    assert content_hashes(settings.home) == expected
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(PERMUTATIONS))
+def test_any_order_of_delivery_ends_in_the_same_marts(
+    tmp_path: Path, expected: dict[str, str], seed: int
+) -> None:
+    luck = random.Random(1000 + seed)
+    files = small.deliveries()
+    files += [
+        Delivery(d.entity, f"twice-{d.name}", d.rows, d.raw_lines)
+        for d in luck.sample(files, k=len(files) // 4)
+    ]
+    luck.shuffle(files)
+    settings = small_home(tmp_path / "home", [])
+    parts = luck.randint(2, 4)
+    for number in range(parts):
+        for delivery in files[number::parts]:
+            delivery.write(settings.home / "drops")
+        stages.fetch(settings, source="drops")
+        stages.load(settings)
+        stages.check(settings, stage="raw")
+        work = stages.transform(settings)
+        assert work.plan.is_full_refresh == (number == 0)
+    stages.check(settings, stage="marts")
+    stages.publish(settings)
+    assert content_hashes(settings.home) == expected
+
+
+@pytest.mark.timeout(900)
+def test_two_kills_inside_each_stage_end_in_the_same_bits(
+    tmp_path: Path, expected: dict[str, str]
+) -> None:
+    settings = small_home(tmp_path / "home")
+    for command, places in KILLS:
+        for place in places:
+            killed = run_cli(settings.home, *command.split(), failpoint=place)
+            assert killed.returncode == 137, f"{place}: {killed.stderr or killed.stdout}"
+        done = run_cli(settings.home, *command.split())
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert content_hashes(settings.home) == expected
+
+
+def test_a_failed_data_test_publishes_nothing(tmp_path: Path) -> None:
+    settings = small_home(tmp_path / "home")
+    stages.run(settings)
+    before = content_hashes(settings.home)
+    # A line whose money is not its order's: the order says 100.00, its only line 55.00.
+    Delivery(
+        "orders",
+        "wrong.ndjson",
+        (
+            {
+                "order_id": "wrong",
+                "ordered_at": "2026-04-02T10:00:00Z",
+                "currency": "EUR",
+                "customer_id": "cust-u1",
+                "gross_amount": "100.00",
+                "total_amount": "100.00",
+            },
+        ),
+    ).write(settings.home / "drops")
+    Delivery(
+        "order_lines",
+        "wrong.ndjson",
+        (
+            {
+                "order_id": "wrong",
+                "line_id": "1",
+                "product_id": "p1",
+                "quantity": 1,
+                "net_amount": "55.00",
+            },
+        ),
+    ).write(settings.home / "drops")
+    outcome = run_cli(settings.home, "run")
+    assert outcome.returncode == 65, outcome.stdout + outcome.stderr
+    assert len(outcome.stderr.strip().splitlines()) == 1
+    assert content_hashes(settings.home) == before
+    assert load_settings(settings.home) == settings
