@@ -60,7 +60,7 @@ lint: $(READY) ## ruff, sqlfluff, yamllint, import-linter, dbt-bouncer
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/lint-imports
 	@$(BIN)/sqlfluff lint --disable-progress-bar --nocolor dbt_project
-	@$(BIN)/setae-manifest
+	@$(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 	@$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
 
 typecheck: $(READY) ## mypy --strict
