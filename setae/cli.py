@@ -30,6 +30,8 @@ from rich.table import Table
 from setae.errors import ConfigError, SetaeError
 
 if TYPE_CHECKING:
+    from quality.gate import GateReport
+    from serving.publish import PublishResult
     from setae.settings import Settings
 
 app = typer.Typer(
@@ -123,6 +125,24 @@ def _instant(text: str | None, settings: Settings) -> datetime | None:
             raise ConfigError(f"{text}: a time needs an offset; write {text}Z for UTC")
         value = value.replace(tzinfo=ZoneInfo(settings.business_timezone))
     return value.astimezone(UTC)
+
+
+def _warn(report: GateReport) -> None:
+    for warning in report.warnings:
+        err.print(f"warn: {escape(warning.line)}")
+
+
+def _say_published(settings: Settings, result: PublishResult) -> None:
+    from setae.warehouse import Home
+
+    what = "published" if result.changed else "unchanged, still"
+    path = Home(settings.home).serving / "current.duckdb"
+    out.print(f"{what} {result.run_id}: {escape(result.reason)}")
+    out.print(f"{path}  content {result.content_hash[:16]}")
+
+
+def _shown(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
 
 
 @app.command()
@@ -235,9 +255,8 @@ def check(
         report = stages.check(
             settings, stage=stage, accept=accept, reason=reason, progress=progress
         )
-    for warning in report.warnings:
-        err.print(f"warn: {escape(warning)}")
-    out.print(f"{stage}: {report.check_count} checks passed; {report.path}")
+    _warn(report)
+    out.print(f"{escape(report.message)}; {report.report}")
 
 
 @app.command()
@@ -287,8 +306,7 @@ def publish(
     settings = _settings(home)
     with _display() as progress:
         result = stages.publish(settings, rollback=rollback, progress=progress)
-    what = "published" if result.changed else "unchanged, still"
-    out.print(f"{what} {result.run_id} ({result.path}), content {result.content_hash[:16]}")
+    _say_published(settings, result)
 
 
 @app.command()
@@ -319,16 +337,14 @@ def run(
             full_refresh=full_refresh,
             progress=progress,
         )
-    for warning in (*result.raw_gate.warnings, *result.marts_gate.warnings):
-        err.print(f"warn: {escape(warning)}")
-    published = result.published
+    _warn(result.raw_gate)
+    _warn(result.marts_gate)
     out.print(
         f"{result.loaded.received:,} records received, {result.loaded.loaded:,} loaded, "
         f"{result.loaded.quarantined:,} quarantined; "
         f"{len(result.transformed.models)} marts built"
     )
-    what = "published" if published.changed else "unchanged, still"
-    out.print(f"{what} {published.run_id} ({published.path})")
+    _say_published(settings, result.published)
 
 
 @app.command()
@@ -392,11 +408,11 @@ def compare(
     table = Table("mart", "rows", "rows", "only first", "only second", box=None, pad_edge=False)
     for difference in result.tables:
         table.add_row(
-            difference.table,
-            str(difference.first_count),
-            str(difference.second_count),
-            str(difference.only_first_count),
-            str(difference.only_second_count),
+            difference.name,
+            _shown(difference.rows_a),
+            _shown(difference.rows_b),
+            _shown(difference.only_a),
+            _shown(difference.only_b),
         )
     out.print(table)
     out.print("equal" if result.equal else "different")

@@ -318,7 +318,7 @@ def _run_dbt(
     counter = _Counter(progress)
     with _environment(settings), contextlib.redirect_stdout(io.StringIO()):
         outcome = dbtRunner(callbacks=[counter]).invoke(arguments)
-        reset_adapters()  # closes dbt's connections, so that ours may open
+        reset_adapters()  # type: ignore[no-untyped-call]  # closes dbt's connections, so that ours may open
     log = home.dbt / "logs" / "dbt.log"
     results = list(getattr(outcome.result, "results", None) or [])
     if not outcome.success:
@@ -353,6 +353,7 @@ class _Counter:
     def __call__(self, event: Any) -> None:
         if event.info.name == "NodeFinished":
             self._done += 1
+            failpoint("transform:after_node")
             node = event.data.node_info.node_name
             self._progress.advance(self._done, 0, node)
 

@@ -54,10 +54,9 @@ def published(home: Path) -> duckdb.DuckDBPyConnection:
 def content_hashes(home: Path) -> dict[str, str]:
     """Mart → content hash, from the publication's own table."""
     with published(home) as connection:
-        rows = connection.execute(
-            "select table_name, content_hash from marts.publication order by table_name"
-        ).fetchall()
-    return dict(rows)
+        row = connection.execute("select table_hashes from marts.publication").fetchone()
+    assert row is not None
+    return dict(row[0])
 
 
 @pytest.fixture
