@@ -15,6 +15,6 @@
     {{ key }} in (
         select stored_rows.{{ key.split('.')[-1] }}
         from {{ this }} as stored_rows
-        where stored_rows.is_mature <> ({{ is_matured('stored_rows.' ~ from_date, days) }})
+        where stored_rows.is_mature != ({{ is_matured('stored_rows.' ~ from_date, days) }})
     )
 {%- endmacro %}

@@ -132,7 +132,10 @@ daily_credits as (
         count(*) as order_count,
         count(*) filter (where orders.is_new_customer) as new_customer_count,
         sum(creator_credits.credit_share) as order_credit_share,
-        sum(creator_credits.credit_amount) as net_sales_amount
+        sum(creator_credits.credit_amount) as net_sales_amount,
+        count(*) filter (where orders.reporting_fx_rate is null) as unconverted_order_count,
+        sum(cast(creator_credits.credit_amount * orders.reporting_fx_rate as decimal(18, 4)))
+            as net_sales_amount_reporting
 
     from creator_credits
 
@@ -167,7 +170,12 @@ period_credits as (
         case
             when min(daily_credits.currency_code) = max(daily_credits.currency_code)
                 then sum(daily_credits.net_sales_amount)
-        end as net_sales_amount
+        end as net_sales_amount,
+        -- one order without a rate leaves the sum unknown, never 1:1
+        case
+            when sum(daily_credits.unconverted_order_count) = 0
+                then sum(daily_credits.net_sales_amount_reporting)
+        end as net_sales_amount_reporting
 
     from daily_credits
 
@@ -352,6 +360,8 @@ final as (
                 when period_credits.order_count is null then 0 else period_credits.net_sales_amount
             end as decimal(38, 4)
         ) as net_sales_amount,
+        cast(period_credits.net_sales_amount_reporting as decimal(38, 4))
+            as net_sales_amount_reporting,
         {{ safe_rate('period_persons.numerator_count', 'period_persons.denominator_count') }}
             as person_conversion_rate
 

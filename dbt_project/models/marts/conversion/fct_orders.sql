@@ -1,6 +1,6 @@
 -- Incremental by order. Key: order_key. Recomputed are the orders that the set of pending files
--- touches (their own rows, refunds, codes, links and identities) and those whose `is_mature` the
--- moved clock changed; a late row of any age therefore redoes its order and nothing else.
+-- touches (their own rows, refunds, codes, links and identities), those whose `is_mature` the moved
+-- clock turned, and those whose exchange rate changed; a late row of any age redoes its own order.
 {{
     config(
         materialized='incremental',
@@ -11,7 +11,34 @@
     )
 }}
 
-with orders as (
+with fx_rates as (
+
+    select * from {{ ref('int_fx_rates__ranged') }}
+
+),
+
+{% if is_incremental() %}
+    restated_orders as (
+
+        select stored_orders.order_key
+
+        from {{ this }} as stored_orders
+
+        -- ranges of a currency never overlap
+        left join fx_rates
+            on
+                stored_orders.currency_code = fx_rates.currency_code
+                and stored_orders.order_date >= fx_rates.valid_from_date
+                and stored_orders.order_date < fx_rates.valid_to_date
+
+        where
+            stored_orders.currency_code != '{{ var("reporting_currency") }}'
+            and stored_orders.reporting_fx_rate is distinct from fx_rates.fx_rate
+
+    ),
+{% endif %}
+
+orders as (
 
     select * from {{ ref('int_orders__resolved') }}
 
@@ -20,9 +47,30 @@ with orders as (
         {{ where_affected(
             'order_key',
             ref('int_orders__affected'),
-            or_when=maturity_turned('order_key', 'order_date', var('refund_maturity_days')),
+            or_when=maturity_turned('order_key', 'order_date', var('refund_maturity_days'))
+            ~ ' or order_key in (select restated_orders.order_key from restated_orders)',
             clause='and'
         ) }}
+
+),
+
+converted_orders as (
+
+    select
+        orders.*,
+        case
+            when orders.currency_code = '{{ var("reporting_currency") }}' then 1
+            else fx_rates.fx_rate
+        end as reporting_fx_rate
+
+    from orders
+
+    -- ranges of a currency never overlap
+    left join fx_rates
+        on
+            orders.currency_code = fx_rates.currency_code
+            and orders.order_date >= fx_rates.valid_from_date
+            and orders.order_date < fx_rates.valid_to_date
 
 ),
 
@@ -34,16 +82,18 @@ final as (
         person_key,
         channel_key,
         code_campaign_key as campaign_key,
-        code_norm,
         order_date,
         first_refunded_date as first_refunded_on_date,
         last_refunded_date as last_refunded_on_date,
         source,
         platform,
         channel as sales_channel,
-        currency_code,
-        financial_status,
+        code_norm,
         code_match_step,
+        financial_status,
+        currency_code,
+        case when reporting_fx_rate is not null then '{{ var("reporting_currency") }}' end
+            as reporting_currency_code,
         is_new_customer,
         cancelled_at is not null as is_cancelled,
         {{ is_matured('order_date', var('refund_maturity_days')) }} as is_mature,
@@ -61,10 +111,13 @@ final as (
         total_amount,
         refunded_amount,
         net_paid_amount,
+        cast(net_sales_amount * reporting_fx_rate as decimal(18, 4)) as net_sales_amount_reporting,
+        cast(net_paid_amount * reporting_fx_rate as decimal(18, 4)) as net_paid_amount_reporting,
+        cast(reporting_fx_rate as decimal(18, 8)) as reporting_fx_rate,
         ordered_at,
         cancelled_at
 
-    from orders
+    from converted_orders
 
 )
 

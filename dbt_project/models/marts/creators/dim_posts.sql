@@ -59,31 +59,21 @@ final as (
 
     from labelled_posts
 
-    -- ranges of one account (or creator, platform and scheme) are half-open and never overlap, so
-    -- an instant meets at most one of them
+    -- ranges of one account (or creator, platform and scheme) never overlap: an instant meets one
     left join followers
         on
             labelled_posts.creator_account_key = followers.creator_account_key
-            and labelled_posts.posted_at >= followers.valid_from_at
-            and (followers.valid_to_at is null or labelled_posts.posted_at < followers.valid_to_at)
+            and {{ is_valid_at('followers', 'labelled_posts.posted_at') }}
     left join tiers as platform_tiers
         on
             labelled_posts.creator_key = platform_tiers.creator_key
             and labelled_posts.platform = platform_tiers.platform
-            and labelled_posts.posted_at >= platform_tiers.valid_from_at
-            and (
-                platform_tiers.valid_to_at is null
-                or labelled_posts.posted_at < platform_tiers.valid_to_at
-            )
+            and {{ is_valid_at('platform_tiers', 'labelled_posts.posted_at') }}
     left join tiers as creator_tiers
         on
             labelled_posts.creator_key = creator_tiers.creator_key
             and creator_tiers.platform = 'all'
-            and labelled_posts.posted_at >= creator_tiers.valid_from_at
-            and (
-                creator_tiers.valid_to_at is null
-                or labelled_posts.posted_at < creator_tiers.valid_to_at
-            )
+            and {{ is_valid_at('creator_tiers', 'labelled_posts.posted_at') }}
 
 )
 

@@ -124,7 +124,7 @@ reply_days as (
 
     select
         posts.creator_key,
-        {{ business_date('comments.commented_at') }} as activity_date,
+        comments.commented_date as activity_date,
         posts.platform,
         count(*) filter (where comments.is_creator) as reply_count
 
@@ -133,7 +133,7 @@ reply_days as (
     -- post_key is unique in posts
     inner join posts on comments.post_key = posts.post_key
 
-    group by posts.creator_key, {{ business_date('comments.commented_at') }}, posts.platform
+    group by posts.creator_key, comments.commented_date, posts.platform
 
 ),
 

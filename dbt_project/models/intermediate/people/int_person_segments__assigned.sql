@@ -78,8 +78,7 @@ touch_tiers as (
         on
             first_touches.creator_key = tiers.creator_key
             and (first_touches.platform = tiers.platform or tiers.platform = 'all')
-            and first_touches.touch_at >= tiers.valid_from_at
-            and (tiers.valid_to_at is null or first_touches.touch_at < tiers.valid_to_at)
+            and {{ is_valid_at('tiers', 'first_touches.touch_at') }}
 
 ),
 
