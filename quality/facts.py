@@ -188,13 +188,16 @@ def _batches(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple
 def _build(
     connection: duckdb.DuckDBPyConnection,
 ) -> tuple[str | None, datetime | None, str | None]:
-    try:
-        row = connection.execute(
-            "select build_digest, as_of, strftime(data_through_date, '%Y-%m-%d') "
-            f"from {MARTS_ALIAS}.{BUILD_SCHEMA}.build"
-        ).fetchone()
-    except duckdb.CatalogException:
+    there = connection.execute(
+        "select 1 from duckdb_tables() where database_name = ? and schema_name = ?",
+        [MARTS_ALIAS, BUILD_SCHEMA],
+    ).fetchone()
+    if there is None:  # the raw gate, or a build that did not finish
         return None, None, None
+    row = connection.execute(
+        "select build_digest, as_of, strftime(data_through_date, '%Y-%m-%d') "
+        f"from {MARTS_ALIAS}.{BUILD_SCHEMA}.build"
+    ).fetchone()
     return (str(row[0]), _aware(row[1]), str(row[2])) if row else (None, None, None)
 
 

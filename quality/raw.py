@@ -21,7 +21,7 @@ import duckdb
 
 from quality import complete_journey, drops
 from quality.checks import Check, Severity, Suite, between_check, rows_check
-from quality.facts import Batch, Facts
+from quality.facts import HISTORY_BATCHES, HISTORY_WINDOW, Batch, Facts
 from setae.settings import SourceSettings
 from setae.warehouse import literal, quote
 
@@ -159,15 +159,17 @@ def _rejects(batch: Batch) -> list[Check]:
 
 def _volume(batch: Batch) -> list[Check]:
     """Records per day of window where the feed has windows, else per file and only to warn."""
+    if batch.missing_history is not None or batch.rows_per_file is None:
+        return [_unjudged(batch, "volume_is_as_usual", batch.missing_history)]
     by_day = batch.rows_per_day is not None
     column = "rows_per_day" if by_day else "received_count"
-    usual = batch.rows_per_day if by_day else batch.rows_per_file
+    usual = batch.rows_per_file if batch.rows_per_day is None else batch.rows_per_day
     levels: list[tuple[Severity, float]] = [("warn", VOLUME_WARN_RATIO)]
-    if by_day or usual is None:
+    if by_day:
         levels.append(("error", VOLUME_ERROR_RATIO))
     checks = []
     for severity, ratio in levels:
-        low, high = ((usual or 0.0) / ratio, (usual or 0.0) * ratio)
+        low, high = usual / ratio, usual * ratio
         outside = f"kind = 'data' and not {column} between {low!r} and {high!r}"
         checks.append(
             Check(
@@ -175,7 +177,7 @@ def _volume(batch: Batch) -> list[Check]:
                 table=batch.table,
                 severity=severity,
                 expected=f"{low:.6g} to {high:.6g} records per {'day' if by_day else 'file'}, "
-                f"the median of the last {len(batch.history)} files being {usual or 0:.6g}",
+                f"the median of the last {len(batch.history)} files being {usual:.6g}",
                 todo="ask the source whether it sent everything, and once; then fetch again or "
                 "accept the file",
                 arguments={
@@ -185,7 +187,6 @@ def _volume(batch: Batch) -> list[Check]:
                 f"max({column})::double) from {{batch}} as files where kind = 'data'",
                 failing_sql=f"select * from {{batch}} as files where {outside}",
                 file_column="file_id",
-                missing_history=batch.missing_history,
             )
         )
     return checks
@@ -267,20 +268,7 @@ def _distributions(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[
         if waiting < MINIMUM_ROWS:
             missing = f"too few rows: {waiting} of {MINIMUM_ROWS}"
     if missing is not None:
-        return [
-            between_check(
-                name="values_are_distributed_as_usual",
-                table=batch.table,
-                severity="warn",
-                expectation="ExpectTableRowCountToBeBetween",
-                column="_file_id",
-                aggregate="count(*)",
-                low=0,
-                high=None,
-                todo="nothing to do: it is compared once there is history",
-                missing_history=missing,
-            )
-        ]
+        return [_unjudged(batch, "values_are_distributed_as_usual", missing)]
     history = ", ".join(literal(file_id) for file_id in batch.history)
     checks = []
     for column, data_type in columns:
@@ -326,6 +314,21 @@ def _distributions(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[
                 )
             )
     return checks
+
+
+def _unjudged(batch: Batch, name: str, missing: str | None) -> Check:
+    """Stands for what cannot be compared yet, so that silence is not taken for a pass."""
+    return Check(
+        name=name,
+        table=batch.table,
+        severity="warn",
+        expected=f"near the last {HISTORY_BATCHES} to {HISTORY_WINDOW} batches that passed",
+        todo="nothing: it is compared once there is history",
+        arguments={},
+        observed_sql="",
+        failing_sql="",
+        missing_history=missing or "no history",
+    )
 
 
 def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
