@@ -539,6 +539,20 @@ def up(
     scheduler.up(_settings(home), port=port, console=out)
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def airflow(context: typer.Context, home: HomeOption = None) -> None:
+    """Airflow's own command line, for a home.
+
+    Example: `setae airflow --home var/complete_journey dags list`
+    """
+    from setae import scheduler
+
+    raise typer.Exit(scheduler.airflow_command(_settings(home), context.args))
+
+
 @app.command()
 def demo(
     data: Annotated[

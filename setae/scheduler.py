@@ -48,6 +48,7 @@ PORTS = range(8080, 8100)
 
 USER = "admin"
 WRITER_POOL = "duckdb_writer"
+WRITER_SLOTS = 1
 FOLLOWERS = ("transform_warehouse", "publish_marts", "maintain_warehouse")
 """DAGs of every home; the `ingest_*` ones are those of its configured sources."""
 
@@ -287,7 +288,7 @@ class LocalAirflow:
         if WRITER_POOL not in pools:
             self.api.post(
                 "/pools",
-                {"name": WRITER_POOL, "slots": 1, "description": "The one writer of DuckDB."},
+                {"name": WRITER_POOL, "slots": WRITER_SLOTS, "description": "The one writer."},
             )
 
     def _known_dags(self) -> set[str]:
@@ -356,6 +357,25 @@ def up(settings: Settings, *, port: int | None = None, console: Console | None =
         out.print("Airflow has ended.")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def airflow_command(settings: Settings, arguments: list[str]) -> int:
+    """Run Airflow's own command line for a home.
+
+    Args:
+        settings: Of the home.
+        arguments: As `airflow` takes them, such as `["dags", "list"]`.
+
+    Returns:
+        Its exit code.
+    """
+    path = Home(settings.home).airflow
+    environment = airflow_environment(settings, port=PORTS[0])
+    (path / "logs").mkdir(parents=True, exist_ok=True)
+    _ensure_database(path, environment)
+    return subprocess.run(  # noqa: S603  (the arguments are the user's own)
+        [sys.executable, "-m", "airflow", *arguments], env=environment, check=False
+    ).returncode
 
 
 class StatusLine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from setae.settings import Settings, load_settings
 KEY = bytes(range(32))
 """The key of contract.md's test vectors."""
 
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="setae-airflow-"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
