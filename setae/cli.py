@@ -373,6 +373,7 @@ def status(home: HomeOption = None) -> None:
     now = stages.status(_settings(home))
     out.print(f"home     {now.home}")
     out.print(f"writer   {escape(now.holder or 'nobody')}")
+    out.print(f"landed   {now.landed_file_count:,} files")
     table = Table("stage", "state", "started", "seconds", "what", box=None, pad_edge=False)
     for name, entry in now.stages.items():
         known = {"state", "started_at", "seconds", "message"}

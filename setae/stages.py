@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -30,11 +30,19 @@ from serving.content import Comparison
 from serving.publish import PublishResult
 from setae import ledger, transformation
 from setae.errors import ConfigError, GateFailed, SetaeError
+from setae.failpoints import failpoint
 from setae.lease import current_holder, lease
 from setae.progress import Progress, Silent
 from setae.settings import Settings
 from setae.transformation import TransformResult
-from setae.warehouse import DamagedFile, Home, connect, read_json, write_atomically
+from setae.warehouse import (
+    DamagedFile,
+    DamagedWarehouse,
+    Home,
+    connect,
+    read_json,
+    write_atomically,
+)
 
 SILENT: Progress = Silent()
 
@@ -77,7 +85,7 @@ class Status:
     holder: str | None
     stages: dict[str, dict[str, Any]]
     publication: dict[str, Any] | None
-    files: dict[str, int] = field(default_factory=dict)
+    landed_file_count: int = 0
 
 
 @contextmanager
@@ -166,7 +174,7 @@ def load(settings: Settings, *, progress: Progress = SILENT) -> LoadResult:
         landing.sweep(Home(settings.home).landing)
         try:
             result = _load(settings, held, progress)
-        except DamagedFile as error:
+        except DamagedWarehouse as error:
             held.check()
             _set_aside(settings)
             result = _load(settings, held, progress, incident=str(error))
@@ -245,12 +253,15 @@ def check(
             progress.step(f"check {stage}")
             if stage == "raw":
                 report = gate.check_raw(settings, progress=progress)
+                failpoint("check:before_status")
                 held.check()
                 if report.file_status:
                     with connect(settings) as connection:
                         ledger.set_gate_status(connection, dict(report.file_status))
+                failpoint("check:after_status")
             else:
                 report = gate.check_marts(settings, progress=progress)
+                failpoint("check:after_marts")
                 held.check()
             summary |= {"checks": report.check_count, "failures": len(report.failures)}
             if not report.passed:
@@ -386,7 +397,7 @@ def status(settings: Settings) -> Status:
         holder=holder.describe() if holder else None,
         stages=_read_status(home),
         publication=publication.current(settings),
-        files=landing.count(home.landing),
+        landed_file_count=landing.count(home.landing),
     )
 
 

@@ -101,7 +101,11 @@ class Home:
 
 
 class DamagedFile(StorageError):
-    """A DuckDB file or its write-ahead log is damaged."""
+    """A file of ours is not what we wrote."""
+
+
+class DamagedWarehouse(DamagedFile):
+    """A working DuckDB file or its write-ahead log is damaged; landing can make it again."""
 
 
 def quote(identifier: str) -> str:
@@ -133,7 +137,7 @@ def storage_errors(place: Path) -> Iterator[None]:
 
     Raises:
         LeaseHeld: Another process has the file open.
-        DamagedFile: DuckDB found the file or its log damaged.
+        DamagedWarehouse: DuckDB found the file or its log damaged.
         StorageError: Disk full, permission denied, and other input/output errors.
     """
     try:
@@ -157,8 +161,9 @@ def storage_errors(place: Path) -> Iterator[None]:
                 "checksum",
             )
         ):
-            raise DamagedFile(
-                f"{place}: damaged ({text[:160]}); run `setae rebuild`: landing has everything"
+            raise DamagedWarehouse(
+                f"{place}: damaged ({text[:160]}); run `setae load`, then `setae run`: it is set "
+                "aside and made again from landing"
             ) from error
         if isinstance(error, duckdb.IOException):
             raise StorageError(f"{place}: {text[:300]}") from error
@@ -192,7 +197,7 @@ def connect(
 
     Raises:
         LeaseHeld: Another process has the file open.
-        StorageError: The file cannot be opened or written; `DamagedFile` if it is damaged.
+        StorageError: The file cannot be opened or written; `DamagedWarehouse` if it is damaged.
     """
     home = Home(settings.home)
     with storage_errors(home.warehouse):

@@ -21,7 +21,7 @@ from tests.worlds.small import Delivery
 PERMUTATIONS = int(os.environ.get("SETAE_TEST_PERMUTATIONS", "2"))
 
 KILLS = (
-    ("fetch drops", ("fetch:after_data", "fetch:after_manifest:5")),
+    ("fetch drops", ("fetch:after_data", "fetch:after_file:5")),
     ("load", ("load:after_rows:3", "load:after_commit:7")),
     ("check raw", ("check:before_status", "check:after_status")),
     ("transform", ("transform:after_node:40", "transform:after_marts_digest")),
