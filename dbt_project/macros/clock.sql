@@ -24,3 +24,9 @@
 {% macro beginning_of_time() -%}
     cast('{{ var("beginning_of_time") }}' as timestamp)
 {%- endmacro %}
+
+
+{# Later than anything that can happen: sorts what has no time of its own to the end. #}
+{% macro end_of_time() -%}
+    cast('{{ var("end_of_time") }}' as timestamp)
+{%- endmacro %}

@@ -26,6 +26,8 @@ final as (
         'Campaign ' || campaign_id as campaign_name,
         'campaign-' || campaign_id as display_handle,
         lower(replace(campaign_type, ' ', '_')) as niche,
+        'other' as platform,
+        'contract' as consent_basis,
         case
             when {{ to_utc('end_date + 1') }} <= {{ as_of() }} then 'ended'
             else 'active'

@@ -21,6 +21,7 @@ newest as (
 final as (
 
     select
+        {{ global_key('complete_journey', "campaign_id || '-' || coupon_upc") }} as promo_code_key,
         campaign_id || '-' || coupon_upc as code_norm,
         {{ global_key('complete_journey', 'campaign_id') }} as campaign_key,
         {{ global_key('complete_journey', "'campaign-' || campaign_id") }} as creator_key,

@@ -1,0 +1,92 @@
+{{ config(materialized='table') }}
+
+with drops_events as (
+
+    select * from {{ ref('stg_drops__activity_events') }}
+
+),
+
+baskets as (
+
+    select * from {{ ref('stg_complete_journey__baskets') }}
+
+),
+
+final as (
+
+    select
+        event_key,
+        cast(null as varchar) as customer_pid,
+        user_pid,
+        visitor_pid,
+        creator_key,
+        product_key,
+        order_key,
+        click_key,
+        post_id,
+        event_type,
+        coalesce(event_name, event_type) as event_name,
+        platform,
+        device_class,
+        coalesce(time_quality, 'ok') as time_quality,
+        url_host,
+        url_path,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        utm_content,
+        utm_term,
+        referrer_host,
+        country,
+        coalesce(is_bot, false) as is_bot,
+        coalesce(is_internal, false) as is_internal,
+        is_analytics_consented,
+        value_amount,
+        currency_code,
+        occurred_at,
+        received_at,
+        {{ lineage_columns() }}
+
+    from drops_events
+
+    union all
+
+    -- A basket is a visit to the shop that ended at the till.
+    select
+        event_key,
+        customer_pid,
+        cast(null as varchar) as user_pid,
+        cast(null as varchar) as visitor_pid,
+        cast(null as varchar) as creator_key,
+        cast(null as varchar) as product_key,
+        order_key,
+        cast(null as varchar) as click_key,
+        cast(null as varchar) as post_id,
+        'purchase' as event_type,
+        'basket' as event_name,
+        platform,
+        'other' as device_class,
+        'ok' as time_quality,
+        cast(null as varchar) as url_host,
+        cast(null as varchar) as url_path,
+        cast(null as varchar) as utm_source,
+        cast(null as varchar) as utm_medium,
+        cast(null as varchar) as utm_campaign,
+        cast(null as varchar) as utm_content,
+        cast(null as varchar) as utm_term,
+        cast(null as varchar) as referrer_host,
+        cast(null as varchar) as country,
+        false as is_bot,
+        false as is_internal,
+        cast(null as boolean) as is_analytics_consented,
+        total_amount as value_amount,
+        currency_code,
+        ordered_at as occurred_at,
+        cast(null as timestamp) as received_at,
+        {{ lineage_columns() }}
+
+    from baskets
+
+)
+
+select * from final
