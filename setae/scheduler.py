@@ -1,10 +1,9 @@
 """A local Airflow for one data home: `setae up`, and the engine under `setae demo`.
 
-Everything lies in `<home>/airflow`: SQLite metadata, logs, secrets (mode 0600). Three processes
-run, each in a session of its own and all bound to 127.0.0.1: the API server with the UI, the
-scheduler (LocalExecutor) and the DAG processor; the DAGs defer nothing, so there is no triggerer.
-However the owner ends, by Ctrl-C, by a crash or by SIGKILL, the guard ends the three
-(`setae.guard`).
+Everything lies in `<home>/airflow`: SQLite metadata, logs, secrets (mode 0600). The processes run
+each in a session of its own and bind to 127.0.0.1 only: the API server with the pages, the
+scheduler (LocalExecutor) and the DAG processor. However the owner ends, by Ctrl-C, by a crash or by
+SIGKILL, the guard ends them all (`setae.guard`).
 
 The migrated metadata database is made once per environment (about 7 s) and copied for each home.
 This module talks to Airflow by its command line and its REST interface only and imports none of
@@ -57,6 +56,9 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
 }
+WITH_PAGES = {**COMPONENTS, "triggerer": ("triggerer", "--skip-serve-logs")}
+"""For `setae up`: no DAG of ours needs the triggerer, but the pages call its absence a fault."""
+
 READY_TIMEOUT_SECONDS = 180.0
 TOKEN_SECONDS = 4 * 3600
 _POLL_SECONDS = 0.25
@@ -150,8 +152,15 @@ class Api:
 class LocalAirflow:
     """The local Airflow of one home. Get a running one from `running()`."""
 
-    def __init__(self, settings: Settings, *, port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        port: int | None = None,
+        components: dict[str, tuple[str, ...]] = COMPONENTS,
+    ) -> None:
         self.settings = settings
+        self.components = components
         self.path = Home(settings.home).airflow
         self.port = port or free_port()
         self.logs = self.path / "logs"
@@ -171,7 +180,7 @@ class LocalAirflow:
         environment = airflow_environment(self.settings, port=self.port)
         _ensure_database(self.path, environment)
         self._guard = Guard()
-        for name, arguments in COMPONENTS.items():
+        for name, arguments in self.components.items():
             with self.component_log(name).open("ab") as log:
                 process = subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
                     [sys.executable, "-m", "airflow", *arguments],
@@ -193,15 +202,13 @@ class LocalAirflow:
         """
         until = time.monotonic() + READY_TIMEOUT_SECONDS
         wanted = {path.stem for path in dags_directory().glob("*_*.py")}
+        parts = ["metadatabase", *(name.replace("-", "_") for name in self.components)]
+        parts.remove("api_server")
         progress.step("waiting for Airflow")
         while True:
             self.check_alive()
             health = self.api.health()
-            waiting = [
-                name
-                for name in ("metadatabase", "scheduler", "dag_processor")
-                if health.get(name) != "healthy"
-            ]
+            waiting = [name for name in parts if health.get(name) != "healthy"]
             if not waiting:
                 break
             if time.monotonic() > until:
@@ -304,13 +311,18 @@ class LocalAirflow:
 
 @contextlib.contextmanager
 def running(
-    settings: Settings, *, port: int | None = None, progress: Progress | None = None
+    settings: Settings,
+    *,
+    port: int | None = None,
+    components: dict[str, tuple[str, ...]] = COMPONENTS,
+    progress: Progress | None = None,
 ) -> Iterator[LocalAirflow]:
     """A running local Airflow; stopped on the way out, however that is.
 
     Args:
         settings: Of the home.
         port: Of the UI on loopback; by default the first free one from 8080.
+        components: Which processes.
         progress: Told what is waited for.
 
     Raises:
@@ -318,7 +330,7 @@ def running(
         AirflowFailed: It did not start.
     """
     with _only_one(settings):
-        airflow = LocalAirflow(settings, port=port)
+        airflow = LocalAirflow(settings, port=port, components=components)
         try:
             airflow.start()
             airflow.wait_until_ready(progress or Silent())
@@ -345,7 +357,9 @@ def up(settings: Settings, *, port: int | None = None, console: Console | None =
     try:
         with (
             out.status("starting Airflow (about 20 s)") as status,
-            running(settings, port=port, progress=StatusLine(status)) as airflow,
+            running(
+                settings, port=port, components=WITH_PAGES, progress=StatusLine(status)
+            ) as airflow,
         ):
             airflow.unpause_once()
             status.stop()

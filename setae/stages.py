@@ -10,6 +10,7 @@ or Great Expectations run. Every stage is safe to run again at any time.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ from setae.warehouse import (
     read_json,
     write_atomically,
 )
+
+log = logging.getLogger(__name__)
 
 SILENT: Progress = Silent()
 
@@ -263,10 +266,27 @@ def check(
                 report = gate.check_marts(settings, progress=progress)
                 failpoint("check:after_marts")
                 held.check()
+            _log_results(report)
             summary |= {"checks": report.check_count, "failures": len(report.failures)}
             if not report.passed:
                 raise GateFailed(report.message)
     return report
+
+
+def _log_results(report: GateReport) -> None:
+    """A line for each check, in the log of whoever runs the gate, such as an Airflow task."""
+    for result in report.results:
+        verdict = "warned" if result in report.warnings else result.outcome
+        log.info(
+            "gate %s: %s: %s: %s: %s, expected %s",
+            report.stage,
+            verdict,
+            result.check.table,
+            result.check.name,
+            result.observed,
+            result.check.expected,
+        )
+    log.info("%s", report.message)
 
 
 def _accept(settings: Settings, file_id: str, reason: str | None) -> None:

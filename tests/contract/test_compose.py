@@ -30,7 +30,7 @@ SECRETS = {
     "AIRFLOW_ADMIN_PASSWORD",
 }
 VALUES = {name: f"value-of-{name.lower()}" for name in SECRETS}
-AIRFLOW = ("init", "api-server", "scheduler", "dag-processor")
+AIRFLOW = ("init", "api-server", "scheduler", "dag-processor", "triggerer")
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +105,9 @@ def test_metadata_is_postgres_and_its_password_is_the_required_one(services):
 
 
 def test_the_services_run_the_native_commands_without_rights(services):
-    from setae.scheduler import COMPONENTS
+    from setae.scheduler import WITH_PAGES
 
-    for name, arguments in COMPONENTS.items():
+    for name, arguments in WITH_PAGES.items():
         assert services[name]["command"] == ["airflow", *arguments]
     for name in AIRFLOW:
         assert services[name]["cap_drop"] == ["ALL"]
