@@ -68,6 +68,9 @@ class DuckDBDatasource(SQLDatasource):
         """The engine that keeps its connection."""
         return DuckDBExecutionEngine
 
+    def test_connection(self, test_assets: bool = True) -> None:
+        """Nothing: `open_warehouse` connects right away, and says in its own words what failed."""
+
     def get_engine(self) -> sa.Engine:
         """The execution engine's own, so that no second pool opens the file."""
         engine: sa.Engine = self.get_execution_engine().engine
@@ -133,15 +136,22 @@ def open_warehouse(
         engine = datasource.get_execution_engine()
         assert isinstance(engine, DuckDBExecutionEngine)
         try:
-            with engine.get_connection() as connection:
-                connection.exec_driver_sql("set TimeZone = 'UTC'")
-                for name, file in (attach or {}).items():
-                    connection.exec_driver_sql(
-                        f"attach {literal(str(file))} as {quote(name)} (read_only)"
-                    )
+            _prepare(engine, attach or {})
             yield Warehouse(datasource, engine)
         finally:
             engine.close()
+
+
+def _prepare(engine: DuckDBExecutionEngine, attach: Mapping[str, Path]) -> None:
+    try:
+        with engine.get_connection() as connection:
+            connection.exec_driver_sql("set TimeZone = 'UTC'")
+            for name, file in attach.items():
+                connection.exec_driver_sql(
+                    f"attach {literal(str(file))} as {quote(name)} (read_only)"
+                )
+    except sa.exc.DBAPIError as error:
+        raise (error.orig or error) from error  # DuckDB's own, which `storage_errors` knows
 
 
 def _expectation(check: Check) -> Any:

@@ -28,7 +28,7 @@ def checks(batch: Batch) -> Sequence[Check]:
 
 def _orders(batch: Batch) -> list[Check]:
     return [
-        _totals(batch, orders="{batch}", lines=raw_table(batch.source, "order_lines")),
+        *_totals(batch),
         _currency(batch),
         share_check(
             name="most_orders_name_a_customer",
@@ -45,37 +45,60 @@ def _orders(batch: Batch) -> list[Check]:
 
 
 def _order_lines(batch: Batch) -> list[Check]:
-    return [_totals(batch, orders=raw_table(batch.source, "orders"), lines="{batch}")]
+    return _totals(batch)
 
 
-def _totals(batch: Batch, *, orders: str, lines: str) -> Check:
-    """Orders whose lines do not add up to them; the newest version of each counts."""
+def _totals(batch: Batch) -> list[Check]:
+    """Orders whose lines do not add up to them; the newest version of each row counts.
+
+    The same claim for a batch of orders and for a batch of lines: whichever comes last sees it.
+    """
     newest = (
-        "qualify row_number() over (partition by _record_key order by "
+        "where not _is_parked qualify row_number() over (partition by _record_key order by "
         "_source_updated_at desc nulls last, _revision desc, _record_hash desc) = 1"
     )
-    every_line = raw_table(batch.source, "order_lines")
-    touched = f"select distinct order_id, _source_account from {lines} as touched_lines"
-    return share_check(
-        name="orders_match_their_lines",
-        table=batch.table,
-        severity="error",
-        bad_rows="select placed.*, sold.line_net_amount from ("
-        f"select * from {orders} as every_order where not _is_parked {newest}) as placed "
+    orders, lines = raw_table(batch.source, "orders"), raw_table(batch.source, "order_lines")
+    bad_rows = (
+        "select placed.*, sold.line_net_amount "
+        f"from (select * from {orders} {newest}) as placed "
         "inner join (select order_id, _source_account, sum(net_amount) as line_net_amount "
-        f"from (select * from {every_line} as every_line where not _is_parked "
-        f"and (order_id, _source_account) in ({touched}) {newest}) as newest_lines "
+        f"from (select * from {lines} {newest}) as newest_lines "
         "group by order_id, _source_account) as sold "
         "on placed.order_id = sold.order_id and placed._source_account = sold._source_account "
-        "where abs(placed.gross_amount - coalesce(placed.discount_amount, 0) "
-        f"- sold.line_net_amount) > {_CENTS}",
-        limit=0.05,
-        minimum_count=20,
-        expected="gross - discount of an order = net amounts of its lines, but for 5% of orders",
-        todo="see whether tax or shipping is in one of the two; deliver the orders corrected, or "
-        "accept the file",
-        file_column="_file_id" if orders == "{batch}" else None,
+        "where (placed.order_id, placed._source_account) in "
+        f"(select order_id, _source_account from {batch.table} "
+        f"where _file_id in {batch.file_filter}) "
+        "and abs(placed.gross_amount - coalesce(placed.discount_amount, 0) "
+        f"- sold.line_net_amount) > {_CENTS}"
     )
+    todo = (
+        "see whether tax or shipping is in one of the two; deliver the orders corrected, or "
+        "accept the file"
+    )
+    file_column = "_file_id" if batch.entity == "orders" else None
+    return [
+        share_check(
+            name="orders_match_their_lines",
+            table=batch.table,
+            severity="error",
+            bad_rows=bad_rows,
+            limit=0.05,
+            minimum_count=20,
+            expected="gross - discount = net amounts of the lines, but for 5% of orders",
+            todo=todo,
+            file_column=file_column,
+        ),
+        share_check(
+            name="every_order_matches_its_lines",
+            table=batch.table,
+            severity="warn",
+            bad_rows=bad_rows,
+            limit=0.0,
+            expected="gross - discount = net amounts of the lines, for every order",
+            todo=todo,
+            file_column=file_column,
+        ),
+    ]
 
 
 def _currency(batch: Batch) -> Check:

@@ -174,7 +174,7 @@ def _conversion() -> list[Check]:
             table="marts.fct_creator_conversion",
             severity="warn",
             bad_rows="select * from {batch} as cell where person_conversion_rate > 0.6 "
-            "and converted_person_count >= 100",
+            "and person_conversion_numerator_count >= 100",
             expected="at most 60% of a creator's people buying, where 100 or more did",
             todo="see whether the creator's clicks are missing, so that only buyers were seen",
         ),
