@@ -293,7 +293,6 @@ def _digest_in_marts(settings: Settings) -> str | None:
 def _run_dbt(
     settings: Settings, work: Plan, home: Home, progress: Progress
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    from dbt.adapters.factory import reset_adapters
     from dbt.cli.main import dbtRunner
 
     variables = {
@@ -318,7 +317,7 @@ def _run_dbt(
     counter = _Counter(progress)
     with _environment(settings), contextlib.redirect_stdout(io.StringIO()):
         outcome = dbtRunner(callbacks=[counter]).invoke(arguments)
-        reset_adapters()  # type: ignore[no-untyped-call]  # closes dbt's connections, so that ours may open
+        _close_dbt()
     log = home.dbt / "logs" / "dbt.log"
     results = list(getattr(outcome.result, "results", None) or [])
     if not outcome.success:
@@ -341,6 +340,17 @@ def _run_dbt(
         )
     )
     return nodes, models
+
+
+def _close_dbt() -> None:
+    """Close dbt's connection: it outlives the call, and no other could open the file beside it."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.adapters.factory import reset_adapters
+
+    reset_adapters()  # type: ignore[no-untyped-call]
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
 
 
 class _Counter:
