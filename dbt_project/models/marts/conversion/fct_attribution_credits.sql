@@ -2,6 +2,8 @@
 -- they become money in whole minor units: every party gets the units its share fills, and the units
 -- left over go one by one to the largest remainders, ties by key. So the credits of an order sum to
 -- its net sales (rounded to the minor unit), whatever the shares.
+-- What no creator earned goes, in the models that look at visits, to the channel of the visit that
+-- led to the order, if that is known; the model `code` knows of codes only.
 {{
     config(
         materialized='incremental',
@@ -26,26 +28,54 @@ orders as (
 
 ),
 
-credits as (
+channels as (
+
+    select * from {{ ref('dim_channels') }}
+
+    where is_marketing_channel
+
+),
+
+parties as (
 
     select
-        allocated_credits.order_key,
-        allocated_credits.party_key,
-        allocated_credits.creator_key,
-        allocated_credits.party_type,
-        allocated_credits.model,
-        allocated_credits.window_days,
-        allocated_credits.credit_share,
-        allocated_credits.touch_at,
+        allocated_credits.*,
         orders.order_date,
         orders.currency_code,
+        orders.net_sales_amount,
         orders.ordered_at,
-        {{ minor_units('orders.net_sales_amount', 'orders.currency_code') }} as order_unit_count
+        channels.channel_key
 
     from allocated_credits
 
-    -- order_key is unique in orders
+    -- order_key is unique in orders, channel_key in channels
     inner join orders on allocated_credits.order_key = orders.order_key
+    left join channels
+        on
+            orders.channel_key = channels.channel_key
+            and allocated_credits.party_type = 'unattributed'
+            and allocated_credits.model != 'code'
+
+),
+
+credits as (
+
+    select
+        order_key,
+        coalesce(channel_key, party_key) as party_key,
+        creator_key,
+        channel_key,
+        case when channel_key is null then party_type else 'channel' end as party_type,
+        order_date,
+        model,
+        window_days,
+        currency_code,
+        credit_share,
+        {{ minor_units('net_sales_amount', 'currency_code') }} as order_unit_count,
+        touch_at,
+        ordered_at
+
+    from parties
 
 ),
 
@@ -83,6 +113,7 @@ final as (
         order_key,
         party_key,
         creator_key,
+        channel_key,
         order_date,
         party_type,
         model,

@@ -165,6 +165,7 @@ period_credits as (
         end as currency_code,
         cast(sum(daily_credits.order_count) as bigint) as order_count,
         cast(sum(daily_credits.new_customer_count) as bigint) as new_customer_count,
+        cast(sum(daily_credits.unconverted_order_count) as bigint) as unconverted_order_count,
         sum(daily_credits.order_credit_share) as order_credit_share,
         -- dollars and euros have no sum
         case
@@ -351,6 +352,7 @@ final as (
         cast(null as bigint) as session_count,
         coalesce(period_credits.order_count, 0) as order_count,
         coalesce(period_credits.new_customer_count, 0) as new_customer_count,
+        coalesce(period_credits.unconverted_order_count, 0) as unconverted_order_count,
         coalesce(period_persons.denominator_count, 0) as person_conversion_denominator_count,
         coalesce(period_persons.numerator_count, 0) as person_conversion_numerator_count,
         cast(coalesce(period_credits.order_credit_share, 0) as decimal(38, 12))

@@ -1,3 +1,4 @@
+{% set reporting_currency = var('reporting_currency') %}
 -- Incremental by order. Key: order_key. Recomputed are the orders that the set of pending files
 -- touches (their own rows, refunds, codes, links and identities), those whose `is_mature` the moved
 -- clock turned, and those whose exchange rate changed; a late row of any age redoes its own order.
@@ -32,7 +33,7 @@ with fx_rates as (
                 and stored_orders.order_date < fx_rates.valid_to_date
 
         where
-            stored_orders.currency_code != '{{ var("reporting_currency") }}'
+            stored_orders.currency_code != '{{ reporting_currency }}'
             and stored_orders.reporting_fx_rate is distinct from fx_rates.fx_rate
 
     ),
@@ -59,9 +60,13 @@ converted_orders as (
     select
         orders.*,
         case
-            when orders.currency_code = '{{ var("reporting_currency") }}' then 1
+            when orders.currency_code = '{{ reporting_currency }}' then 1
             else fx_rates.fx_rate
-        end as reporting_fx_rate
+        end as reporting_fx_rate,
+        case
+            when orders.currency_code = '{{ reporting_currency }}' then orders.currency_code
+            else fx_rates.reporting_currency_code
+        end as reporting_currency_code
 
     from orders
 
@@ -92,14 +97,13 @@ final as (
         code_match_step,
         financial_status,
         currency_code,
-        case when reporting_fx_rate is not null then '{{ var("reporting_currency") }}' end
-            as reporting_currency_code,
+        reporting_currency_code,
         is_new_customer,
         cancelled_at is not null as is_cancelled,
         {{ is_matured('order_date', var('refund_maturity_days')) }} as is_mature,
         customer_order_number,
         line_count,
-        unit_count,
+        cast(unit_count as bigint) as unit_count,
         code_count,
         refund_count,
         gross_sales_amount,

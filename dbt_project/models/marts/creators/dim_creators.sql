@@ -70,22 +70,33 @@ platforms_by_creator as (
 
 ),
 
-current_tiers as (
+open_tiers as (
 
     select
         creator_key,
-        -- the schemes are few and their names our own, so plain text makes safe JSON
-        '{' || {{ ordered_list("'\"' || tier_scheme || '\":\"' || tier || '\"'", 'tier_scheme') }} || '}'
-            as current_tiers,
-        max(case when tier_scheme = '{{ var("leading_tier_scheme") }}' then tier end)
-            as current_tier,
-        max(follower_count) as follower_count
+        tier_scheme,
+        follower_count,
+        '"' || tier_scheme || '":"' || tier || '"' as tier_in_json,
+        case when tier_scheme = '{{ var("leading_tier_scheme") }}' then tier end as leading_tier
 
     from tiers
 
     where
         platform = 'all'
         and valid_to_at is null
+
+),
+
+current_tiers as (
+
+    select
+        creator_key,
+        -- names of schemes and tiers are our own, so plain text makes safe JSON
+        '{' || {{ ordered_list('tier_in_json', 'tier_scheme') }} || '}' as current_tiers,
+        max(leading_tier) as current_tier,
+        max(follower_count) as follower_count
+
+    from open_tiers
 
     group by creator_key
 
@@ -153,6 +164,7 @@ enrolled_creators as (
         coalesce(current_tiers.current_tier, 'unknown') as current_tier,
         current_tiers.current_tiers,
         false as is_member,
+        creators.is_only_named,
         customers.customer_key is not null as is_customer_creator,
         creators.is_deleted,
         coalesce(platforms_by_creator.account_count, 0) as account_count,
@@ -204,6 +216,7 @@ final as (
         'unknown' as current_tier,
         cast(null as varchar) as current_tiers,
         true as is_member,
+        false as is_only_named,
         false as is_customer_creator,
         false as is_deleted,
         cast(0 as bigint) as account_count,

@@ -22,8 +22,8 @@ labelled_posts as (
 
     select
         *,
-        -- The feed may know of the label, of the campaign, or of a disclosing hashtag: any one tells
-        -- that the post was paid for. A silent feed reads as "not disclosed", never as NULL.
+        -- The feed may know of the label, of the campaign, or of a disclosing hashtag: any one
+        -- tells that the post was paid for. A silent feed reads as "not disclosed", never as NULL.
         coalesce(has_paid_label, false) as has_label,
         {{ has_disclosure_hashtag('hashtags') }} as has_hashtag
 
@@ -53,7 +53,7 @@ final as (
         labelled_posts.is_available,
         labelled_posts.is_deleted,
         labelled_posts.caption_len as caption_character_count,
-        followers.follower_count as follower_count,
+        followers.follower_count,
         labelled_posts.duration_s as duration_seconds,
         labelled_posts.posted_at
 

@@ -120,6 +120,25 @@ reported_days as (
 
 ),
 
+rated_days as (
+
+    select
+        *,
+        {% for kind, is_kind in kinds %}
+            {% for base in bases %}
+                {{ safe_rate(
+                    kind ~ 'engagement_by_' ~ base ~ '_numerator_count',
+                    kind ~ 'engagement_by_' ~ base ~ '_denominator_count'
+                ) }} as {{ kind }}engagement_by_{{ base }}_ratio
+                {%- if not loop.last %},{% endif %}
+            {% endfor %}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+
+    from reported_days
+
+),
+
 reply_days as (
 
     select
@@ -153,15 +172,27 @@ click_days as (
 
 days as (
 
-    select creator_key, activity_date, platform from reported_days
+    select
+        creator_key,
+        activity_date,
+        platform
+    from reported_days
 
     union distinct
 
-    select creator_key, activity_date, platform from reply_days
+    select
+        creator_key,
+        activity_date,
+        platform
+    from reply_days
 
     union distinct
 
-    select creator_key, activity_date, platform from click_days
+    select
+        creator_key,
+        activity_date,
+        platform
+    from click_days
 
 ),
 
@@ -171,36 +202,33 @@ final as (
         days.creator_key,
         days.activity_date,
         days.platform,
-        reported_days.metric_tz,
-        coalesce(reported_days.post_count, 0) as post_count,
-        coalesce(reported_days.sponsored_post_count, 0) as sponsored_post_count,
-        coalesce(reported_days.organic_post_count, 0) as organic_post_count,
-        cast(reported_days.view_count as bigint) as view_count,
-        cast(reported_days.reach_count as bigint) as reach_count,
-        cast(reported_days.like_count as bigint) as like_count,
-        cast(reported_days.comment_count as bigint) as comment_count,
+        rated_days.metric_tz,
+        coalesce(rated_days.post_count, 0) as post_count,
+        coalesce(rated_days.sponsored_post_count, 0) as sponsored_post_count,
+        coalesce(rated_days.organic_post_count, 0) as organic_post_count,
+        cast(rated_days.view_count as bigint) as view_count,
+        cast(rated_days.reach_count as bigint) as reach_count,
+        cast(rated_days.like_count as bigint) as like_count,
+        cast(rated_days.comment_count as bigint) as comment_count,
         reply_days.reply_count,
-        cast(reported_days.share_count as bigint) as share_count,
-        cast(reported_days.save_count as bigint) as save_count,
-        cast(reported_days.follow_count as bigint) as follow_count,
+        cast(rated_days.share_count as bigint) as share_count,
+        cast(rated_days.save_count as bigint) as save_count,
+        cast(rated_days.follow_count as bigint) as follow_count,
         coalesce(click_days.click_count, 0) as click_count,
         {% for kind, is_kind in kinds %}
-            cast(reported_days.{{ kind }}engagement_count as bigint) as {{ kind }}engagement_count,
+            cast({{ 'rated_days.' ~ kind ~ 'engagement_count' }} as bigint)
+                as {{ kind ~ 'engagement_count' }},
             {% for base in bases %}
-                cast(
-                    reported_days.{{ kind }}engagement_by_{{ base }}_numerator_count as bigint
-                ) as {{ kind }}engagement_by_{{ base }}_numerator_count,
-                cast(
-                    reported_days.{{ kind }}engagement_by_{{ base }}_denominator_count as bigint
-                ) as {{ kind }}engagement_by_{{ base }}_denominator_count,
+                {% set rate = kind ~ 'engagement_by_' ~ base %}
+                cast({{ 'rated_days.' ~ rate ~ '_numerator_count' }} as bigint)
+                    as {{ rate ~ '_numerator_count' }},
+                cast({{ 'rated_days.' ~ rate ~ '_denominator_count' }} as bigint)
+                    as {{ rate ~ '_denominator_count' }},
             {% endfor %}
         {% endfor %}
         {% for kind, is_kind in kinds %}
             {% for base in bases %}
-                {{ safe_rate(
-                    'reported_days.' ~ kind ~ 'engagement_by_' ~ base ~ '_numerator_count',
-                    'reported_days.' ~ kind ~ 'engagement_by_' ~ base ~ '_denominator_count'
-                ) }} as {{ kind }}engagement_by_{{ base }}_ratio
+                {{ 'rated_days.' ~ kind ~ 'engagement_by_' ~ base ~ '_ratio' }}
                 {%- if not loop.last %},{% endif %}
             {% endfor %}
             {%- if not loop.last %},{% endif %}
@@ -209,11 +237,11 @@ final as (
     from days
 
     -- each right side is one row per creator, day and platform, so no join can fan out
-    left join reported_days
+    left join rated_days
         on
-            days.creator_key = reported_days.creator_key
-            and days.activity_date = reported_days.activity_date
-            and days.platform = reported_days.platform
+            days.creator_key = rated_days.creator_key
+            and days.activity_date = rated_days.activity_date
+            and days.platform = rated_days.platform
     left join reply_days
         on
             days.creator_key = reply_days.creator_key

@@ -1,3 +1,4 @@
+-- A campaign that only a post, a code or a touch names has its row too: no join may lose money.
 with campaigns as (
 
     select * from {{ ref('int_campaigns__unioned') }}
@@ -8,64 +9,109 @@ touches as (
 
     select * from {{ ref('int_creator_touches__unioned') }}
 
+    where campaign_key is not null
+
+),
+
+posts as (
+
+    select * from {{ ref('int_posts__unioned') }}
+
+    where campaign_key is not null
+
 ),
 
 promo_codes as (
 
     select * from {{ ref('int_promo_codes__unioned') }}
 
+    where campaign_key is not null
+
 ),
 
-reached_persons as (
+touches_by_campaign as (
 
     select
         campaign_key,
-        count(distinct person_key) filter (
-            where touch_type = 'campaign_exposure'
-        ) as exposed_person_count
+        count(distinct person_key) filter (where touch_type = 'campaign_exposure')
+            as exposed_person_count,
+        count(distinct person_key) filter (where is_click) as clicking_person_count
 
     from touches
-
-    where campaign_key is not null
 
     group by campaign_key
 
 ),
 
-campaign_codes as (
+codes_by_campaign as (
 
     select
         campaign_key,
+        min(source) as source,
         count(distinct code_norm) as promo_code_count
 
     from promo_codes
 
-    where campaign_key is not null
+    group by campaign_key
+
+),
+
+posts_by_campaign as (
+
+    select
+        campaign_key,
+        min(source) as source,
+        count(*) as post_count
+
+    from posts
 
     group by campaign_key
+
+),
+
+named_campaigns as (
+
+    select campaign_key from campaigns
+
+    union distinct
+
+    select campaign_key from touches_by_campaign
+
+    union distinct
+
+    select campaign_key from codes_by_campaign
+
+    union distinct
+
+    select campaign_key from posts_by_campaign
 
 ),
 
 final as (
 
     select
-        campaigns.campaign_key,
-        campaigns.source,
+        named_campaigns.campaign_key,
+        coalesce(campaigns.source, codes_by_campaign.source, posts_by_campaign.source) as source,
         campaigns.campaign_name,
         campaigns.brand,
         campaigns.currency_code,
-        campaigns.is_deleted,
-        coalesce(reached_persons.exposed_person_count, 0) as exposed_person_count,
-        coalesce(campaign_codes.promo_code_count, 0) as promo_code_count,
+        campaigns.campaign_key is null as is_only_named,
+        coalesce(campaigns.is_deleted, false) as is_deleted,
+        coalesce(touches_by_campaign.exposed_person_count, 0) as exposed_person_count,
+        coalesce(touches_by_campaign.clicking_person_count, 0) as clicking_person_count,
+        coalesce(codes_by_campaign.promo_code_count, 0) as promo_code_count,
+        coalesce(posts_by_campaign.post_count, 0) as post_count,
         campaigns.budget_amount,
         campaigns.starts_at,
         campaigns.ends_at
 
-    from campaigns
+    from named_campaigns
 
-    -- one row per campaign_key on each right side, so neither join can fan out
-    left join reached_persons on campaigns.campaign_key = reached_persons.campaign_key
-    left join campaign_codes on campaigns.campaign_key = campaign_codes.campaign_key
+    -- one row per campaign_key on every right side: no join can fan out
+    left join campaigns on named_campaigns.campaign_key = campaigns.campaign_key
+    left join touches_by_campaign on named_campaigns.campaign_key = touches_by_campaign.campaign_key
+    left join codes_by_campaign on named_campaigns.campaign_key = codes_by_campaign.campaign_key
+    left join posts_by_campaign on named_campaigns.campaign_key = posts_by_campaign.campaign_key
 
 )
 

@@ -14,7 +14,7 @@ rules_by_channel as (
 
     select
         channel_key,
-        {{ ordered_list('description', 'rule_order') }} as channel_rule,
+        {{ ordered_list('description', 'rule_order', ' ') }} as channel_rule,
         min(rule_order) as first_rule_number
 
     from channel_rules
@@ -29,7 +29,9 @@ final as (
         channels.channel_key,
         channels.description as channel_description,
         coalesce(rules_by_channel.channel_rule, channels.description) as channel_rule,
-        channels.channel_key = 'creator' as is_creator_channel,
+        -- creators are credited by name; a shop, a bare visit and silence are nobody's marketing
+        channels.channel_key not in ('creator', 'store', 'direct', 'unknown')
+            as is_marketing_channel,
         channels.is_paid,
         cast(channels.channel_order as bigint) as channel_order_number,
         cast(rules_by_channel.first_rule_number as bigint) as first_rule_number

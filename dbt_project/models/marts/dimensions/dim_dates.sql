@@ -71,10 +71,14 @@ final as (
         cast({{ dbt.date_trunc('month', 'calendar_date') }} as date) as month_start_date,
         cast({{ dbt.date_trunc('quarter', 'calendar_date') }} as date) as quarter_start_date,
         cast({{ dbt.date_trunc('year', 'calendar_date') }} as date) as year_start_date,
-        case {{ days_between(week_start_date('calendar_date'), 'calendar_date') }}
-            {% for day_name in week_day_names() %}
-                when {{ loop.index0 }} then '{{ day_name }}'
-            {% endfor %}
+        case {{ weekday_number('calendar_date') }}
+            when 1 then 'monday'
+            when 2 then 'tuesday'
+            when 3 then 'wednesday'
+            when 4 then 'thursday'
+            when 5 then 'friday'
+            when 6 then 'saturday'
+            else 'sunday'
         end as day_name,
         cast(extract(year from calendar_date) as integer) as year_number,
         cast(extract(quarter from calendar_date) as integer) as quarter_number,
@@ -83,6 +87,7 @@ final as (
         cast(
             {{ days_between(week_start_date('calendar_date'), 'calendar_date') }} + 1 as integer
         ) as day_of_week_number,
+        {{ weekday_number('calendar_date') }} >= 6 as is_weekend,
         calendar_date <= {{ data_through_date() }} as is_complete
 
     from days

@@ -1,12 +1,12 @@
 {% set periods = var('retention_periods') %}
 {% set definitions = var('retention_definitions') %}
 {% set recurrences = var('retention_recurrences') %}
--- Intervals of a period are numbered (hours, days, weeks, months since 1970), so "n intervals later"
--- is a subtraction, months keep their own length, and a cohort that nobody joined still has its
--- place. A person joins a cohort once and returns in an interval once, so every count below is a
--- plain count of rows; the return before this one tells a bracket's first return from its others.
--- Persons and series get numbers on the way: grouping millions of pairs by whole numbers instead of
--- seven texts is five times as fast.
+-- Intervals of a period are numbered (hours, days, weeks, months since 1970): "n intervals later"
+-- is a subtraction, months keep their own length, and a cohort that nobody joined has its place. A
+-- person joins a cohort once and returns in an interval once, so every count below is a plain
+-- count of rows; the return before this one tells a bracket's first return from its others.
+-- Persons and series get numbers on the way: grouping millions of pairs by whole numbers instead
+-- of seven texts is five times as fast.
 with person_days as (
 
     select * from {{ ref('int_person_days__aggregated') }}

@@ -136,7 +136,8 @@ steps as (
         count(*) filter (where is_first) as new_count,
         count(*) filter (where gap_before_days = 1) as returning_count,
         {% for window_name, days in windows.items() %}
-            count(*) filter (where gap_before_days >= {{ days }}) as {{ window_name }}_entrant_count,
+            count(*) filter (where gap_before_days >= {{ days }})
+                as {{ window_name }}_entrant_count,
             count(*) filter (where gap_after_days >= {{ days }}) as {{ window_name }}_leaver_count
             {%- if not loop.last %},{% endif %}
         {% endfor %}
