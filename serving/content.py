@@ -256,19 +256,24 @@ def _columns_missing(here: Table, there: Table) -> tuple[str, ...]:
     )
 
 
-def _table_content(
-    connection: duckdb.DuckDBPyConnection, table: Table, *, catalog: str, schema: str
-) -> TableContent:
+def table_sql(table: Table, *, catalog: str, schema: str = MARTS_SCHEMA) -> str:
+    """One row: the row count of a table and the two sums its hash is made from."""
     # Lengths keep ('ab', 'c') and ('a', 'bc') apart, '-' keeps NULL and '' apart.
     values = " || ".join(
         f"coalesce(strlen({text}) || ':' || {text}, '-')"
         for text in (_as_text(quote(name), kind) for name, kind in table.columns)
     )
     values = values or "''"
-    row = connection.execute(
+    return (
         "select count(*), sum(md5_number_lower(content)), sum(md5_number_upper(content)) "
         f"from (select {values} as content from {_name(catalog, schema, table.name)})"
-    ).fetchone()
+    )
+
+
+def _table_content(
+    connection: duckdb.DuckDBPyConnection, table: Table, *, catalog: str, schema: str
+) -> TableContent:
+    row = connection.execute(table_sql(table, catalog=catalog, schema=schema)).fetchone()
     assert row is not None
     count, lower, upper = (int(value or 0) for value in row)
     header = ",".join(f"{name}:{kind}" for name, kind in table.columns)

@@ -1,6 +1,6 @@
 """A copy of the ledger beside the publications, so that `setae status` answers during a run.
 
-`serving/ledger.duckdb`, schema `ledger`: the tables of `ops` that say what happened (files, gate
+`serving/ledger.duckdb`, schema `ops`: the tables of `ops` that say what happened (files, gate
 results, builds, incidents, quarantine by rule and status; no payload), and `publications`, every
 one this home has made. It is written anew and renamed into place after each publication and each
 gate; it is derived, so a damaged one is simply made again.
@@ -31,7 +31,7 @@ LEDGER_FILE = "ledger.duckdb"
 _COPIED = ("loaded_files", "gate_results", "builds", "incidents", "contract_version")
 
 _QUARANTINE = """
-create table target.ledger.quarantine_counts as
+create table target.ops.quarantine_counts as
 select source, entity, rule, severity, status, count(*) as record_count
 from warehouse.ops.quarantine_records
 group by all
@@ -39,7 +39,7 @@ order by all
 """
 
 _PUBLICATIONS = """
-create table target.ledger.publications (
+create table target.ops.publications (
     run_id varchar not null,
     published_at timestamp not null,
     as_of timestamp not null,
@@ -86,7 +86,7 @@ def copy_ledger(settings: Settings, publications: Iterable[Publication]) -> Path
                     f"attach {literal(str(temporary))} as target "
                     f"(storage_version '{STORAGE_VERSION}')"
                 )
-                connection.execute("create schema target.ledger")
+                connection.execute("create schema target.ops")
                 _copy_tables(connection, home)
                 _copy_publications(connection, home, final, publications)
                 connection.execute("checkpoint target")
@@ -114,7 +114,7 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     for name in _COPIED:
         if name in found:
             connection.execute(
-                f"create table target.ledger.{quote(name)} as from warehouse.ops.{quote(name)}"
+                f"create table target.ops.{quote(name)} as from warehouse.ops.{quote(name)}"
             )
     if "quarantine_records" in found:
         connection.execute(_QUARANTINE)
@@ -131,7 +131,7 @@ def _copy_publications(
     on_disk = list(publications)
     for publication in on_disk:
         connection.execute(
-            "insert into target.ledger.publications values "
+            "insert into target.ops.publications values "
             "(?, ?, ?, ?, ?, ?, ?, map(?, ?::bigint[]), ?, true)",
             [
                 publication.run_id,
@@ -151,10 +151,10 @@ def _copy_publications(
     try:
         connection.execute(f"attach {literal(os.fspath(before))} as earlier (read_only)")
         connection.execute(
-            "insert into target.ledger.publications by name "
+            "insert into target.ops.publications by name "
             "select * replace (false as is_current, false as is_on_disk) "
-            "from earlier.ledger.publications "
-            "where run_id not in (select run_id from target.ledger.publications)"
+            "from earlier.ops.publications "
+            "where run_id not in (select run_id from target.ops.publications)"
         )
     except duckdb.Error:  # a damaged copy: its history is lost, the publications are not
         return
