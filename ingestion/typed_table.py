@@ -1,0 +1,137 @@
+"""Arrow tables as deliveries: what their columns offer the contract, and a row of them in JSON's
+terms for the strict rules.
+
+Types are taken as they are: a DECIMAL is money without a detour over text, a time with a zone is an
+instant. What has no rule here (a time without zone, bytes, a map) is left to the strict rules,
+which say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ingestion.contract import EntityContract
+from ingestion.conversion import Input
+from ingestion.intake import Batch, Place, RawRecord
+from ingestion.validate import NumberText, is_kept_name
+from setae.warehouse import quote
+
+
+def kind_of(data_type: pa.DataType) -> str:
+    """The kind of `Input` an Arrow type is."""
+    types = pa.types
+    if types.is_dictionary(data_type):
+        return kind_of(data_type.value_type)
+    if types.is_string(data_type) or types.is_large_string(data_type) or types.is_null(data_type):
+        return "text"
+    if types.is_string_view(data_type):
+        return "text"
+    if types.is_integer(data_type):
+        return "int"
+    if types.is_float64(data_type):
+        return "float"
+    if types.is_float32(data_type):
+        return "single"
+    if types.is_decimal(data_type):
+        return "decimal"
+    if types.is_timestamp(data_type):
+        return "instant" if data_type.tz is not None else "local"
+    if types.is_date(data_type):
+        return "date"
+    if types.is_boolean(data_type):
+        return "bool"
+    if types.is_struct(data_type) or types.is_list(data_type) or types.is_large_list(data_type):
+        return "nested"
+    return "other"
+
+
+def batch(
+    contract: EntityContract, table: pa.Table, *, first_line: int = 1, lines: pa.Array | None = None
+) -> Batch:
+    """Make a batch of an Arrow table whose columns are named as the contract's fields.
+
+    Args:
+        contract: Of the entity.
+        table: The rows; other columns are kept as unknown fields, or dropped by their name.
+        first_line: Number of the first row in its file.
+        lines: Row numbers, where they are not consecutive.
+    """
+    known = {field.name for field in contract.fields}
+    kinds = {name: kind_of(table.schema.field(name).type) for name in table.schema.names}
+    kept = [name for name in table.schema.names if name not in known and is_kept_name(name)]
+    dropped = [name for name in table.schema.names if name not in known and name not in kept]
+    dropped_count = sum(len(table) - table[name].null_count for name in dropped)
+    columns = {f"c{number}": name for number, name in enumerate(table.schema.names)}
+    renamed = {name: column for column, name in columns.items()}
+    numbered = table.rename_columns(list(columns)).drop_columns([renamed[name] for name in dropped])
+    if lines is None:
+        lines = pa.array(np.arange(first_line, first_line + len(table)), pa.int64())
+    numbered = numbered.append_column("_row", pa.array(np.arange(len(table)), pa.int64()))
+    numbered = numbered.append_column("_line", lines)
+    inputs = {
+        name: Input(quote(renamed[name]), kinds[name])
+        for name in table.schema.names
+        if name in known
+    }
+    unknown = [(name, f"to_json({quote(renamed[name])})::varchar") for name in sorted(kept)]
+
+    def read(row: int) -> RawRecord:
+        value = {name: plain(table[name][row].as_py(), kinds[name]) for name in table.schema.names}
+        data = json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
+        return RawRecord(
+            place=Place(lines[row].as_py()),
+            value=value,
+            data=data.encode("utf-8", "surrogatepass"),
+        )
+
+    return Batch(
+        table=numbered,
+        relation="chunk",
+        inputs=inputs,
+        record=read,
+        unknown=unknown,
+        also_ok=_sizes(numbered, columns.keys() - {renamed[name] for name in dropped}),
+        dropped_count=dropped_count,
+    )
+
+
+def _sizes(table: pa.Table, columns: Sequence[str] | set[str]) -> list[str]:
+    """A condition that no row is oversized, where one could be."""
+    texts = [
+        name
+        for name in sorted(columns)
+        if kind_of(table.schema.field(name).type) in ("text", "nested", "other")
+    ]
+    if not texts or table.nbytes <= 2**19:
+        return []
+    total = " + ".join(f"coalesce(strlen({quote(name)}::varchar), 0)" for name in texts)
+    return [f"{total} < 500000"]
+
+
+def plain(value: Any, kind: str) -> Any:
+    """A Python value of Arrow's as `json.loads` would have given it to the strict rules."""
+    if value is None or isinstance(value, str | bool | int) and kind != "single":
+        return value
+    if isinstance(value, float):
+        return NumberText(str(np.float32(value)) if kind == "single" else repr(value))
+    if isinstance(value, Decimal):
+        return NumberText(format(value, "f"))
+    if isinstance(value, datetime):
+        # Parquet's times with zone arrive aware; nanoseconds arrive as pandas' subclass.
+        if value.tzinfo is None:
+            return value.isoformat(timespec="microseconds")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [plain(item, "") for item in value]
+    if isinstance(value, dict):
+        return {name: plain(item, "") for name, item in value.items()}
+    return {"type": type(value).__name__}
