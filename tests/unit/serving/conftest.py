@@ -46,7 +46,9 @@ class MartsWorld:
                 create schema if not exists m.marts;
                 create or replace table m.marts.fct_orders as
                     select 'order:' || range as order_key, {version} as version,
-                        cast({version} as decimal(18, 4)) as net_sales_amount
+                        cast({version} as decimal(18, 4)) as net_sales_amount,
+                        cast(range / 7 as double) as rate,
+                        timestamp '2026-03-31' + interval (range) minute as ordered_at
                     from range(100);
                 create or replace table m.marts.dim_creators as
                     select 'creator' as creator_key, {version} as version;
