@@ -64,7 +64,8 @@ converted_orders as (
             else fx_rates.fx_rate
         end as reporting_fx_rate,
         case
-            when orders.currency_code = '{{ reporting_currency }}' then orders.currency_code
+            when orders.currency_code = '{{ reporting_currency }}'
+                then orders.currency_code
             else fx_rates.reporting_currency_code
         end as reporting_currency_code
 

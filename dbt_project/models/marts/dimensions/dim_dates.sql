@@ -37,6 +37,13 @@ with bounds as (
         union all
 
         select
+            min(commented_date) as first_date,
+            max(commented_date) as last_date
+        from {{ ref('int_comments__unioned') }}
+
+        union all
+
+        select
             min(posted_date) as first_date,
             max(posted_date) as last_date
         from {{ ref('int_posts__unioned') }}
