@@ -141,8 +141,8 @@ def json_relation(names: Sequence[str], *, trusted: bool) -> str:
     struct = ",".join(f'{json.dumps(name)}:"VARCHAR"' for name in names)
     overlay = "_overlay, " if trusted else ""
     return (
-        f"(select _row, _line, {overlay}line, from_json(line, {literal('{' + struct + '}')}) "
-        "as given from chunk)"
+        f"(select *, from_json(line, {literal('{' + struct + '}')}) as given from (select _row, "
+        f"_line, {overlay}case when json_valid(line) then line end as line from chunk))"
     )
 
 

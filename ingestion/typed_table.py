@@ -16,12 +16,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingestion.contract import EntityContract
 from ingestion.conversion import Input
 from ingestion.intake import Batch, Place, RawRecord
 from ingestion.validate import NumberText, is_kept_name
 from setae.warehouse import quote
+
+SURELY_SMALL_BYTES = 150_000
+"""A row whose texts are shorter is under 1 MiB however JSON escapes them."""
 
 
 def kind_of(data_type: pa.DataType) -> str:
@@ -97,22 +101,26 @@ def batch(
         inputs=inputs,
         record=read,
         unknown=unknown,
-        also_ok=_sizes(numbered, columns.keys() - {renamed[name] for name in dropped}),
+        also_ok=_sizes(numbered, [renamed[name] for name in (*inputs, *kept)]),
         dropped_count=dropped_count,
     )
 
 
-def _sizes(table: pa.Table, columns: Sequence[str] | set[str]) -> list[str]:
+def _sizes(table: pa.Table, columns: Sequence[str]) -> list[str]:
     """A condition that no row is oversized, where one could be."""
-    texts = [
-        name
-        for name in sorted(columns)
-        if kind_of(table.schema.field(name).type) in ("text", "nested", "other")
-    ]
-    if not texts or table.nbytes <= 2**19:
+    longest = 0
+    texts = []
+    for name in columns:
+        kind = kind_of(table.schema.field(name).type)
+        if kind == "text" and not pa.types.is_dictionary(table.schema.field(name).type):
+            longest += pc.max(pc.binary_length(table[name])).as_py() or 0
+            texts.append(f"strlen({quote(name)})")
+        elif kind in ("text", "nested", "other"):
+            longest += table[name].nbytes
+            texts.append(f"strlen(({quote(name)})::varchar)")
+    if longest < SURELY_SMALL_BYTES:
         return []
-    total = " + ".join(f"coalesce(strlen({quote(name)}::varchar), 0)" for name in texts)
-    return [f"{total} < 500000"]
+    return [" + ".join(f"coalesce({text}, 0)" for text in texts) + f" < {SURELY_SMALL_BYTES}"]
 
 
 def plain(value: Any, kind: str) -> Any:

@@ -428,8 +428,7 @@ class Rules:
 
     def _check_unknown(self, name: str, value: Any, out: Checked) -> None:
         if not is_kept_name(name):
-            out.note("dropped_fields")
-            return
+            return  # counted by the batch, for all rows at once
         try:
             out.record[name] = self._scrub(value, out)
         except _Wrong as wrong:
@@ -696,6 +695,12 @@ def _check_date(field: Field, value: Any) -> str:
         raise _Wrong("Q02", "is no day of the calendar") from None
 
 
+def _check_moment(field: Field, value: Any) -> str:
+    if isinstance(value, str) and len(value) == 10:
+        return _check_date(field, value)
+    return _check_time(field, value)
+
+
 def _check_json(field: Field, value: Any) -> Any:
     if isinstance(value, str):
         if len(value.encode("utf-8", "surrogatepass")) > MAXIMUM_BYTES:
@@ -748,6 +753,7 @@ _CHECKS: dict[str, Callable[[Field, Any], Any]] = {
     "rate": _check_rate,
     "ts": _check_time,
     "date": _check_date,
+    "moment": _check_moment,
     "json": _check_json,
     "list": _check_list,
 }
