@@ -6,7 +6,7 @@
 Severity `error` stops the run, `warn` is reported; Great Expectations' own success is not asked,
 because it counts both. A file that failed stays failed, and is judged again with the next batch,
 until it is mended (`setae quarantine release`, a corrected delivery) or accepted with a reason
-(`setae check --accept FILE --reason '…'`). The caller holds the lease, no connection is open.
+(`setae check raw --accept FILE --reason '…'`). The caller holds the lease, no connection is open.
 
 Run it alone: `setae check raw`, `setae check marts`.
 """

@@ -130,7 +130,7 @@ def _rejects(batch: Batch) -> list[Check]:
     )
     todo = (
         f"see `setae quarantine list --source {batch.source}`; release or deliver them corrected, "
-        "or `setae check --accept FILE --reason '…'`"
+        "or `setae check raw --accept FILE --reason '…'`"
     )
     return [
         rows_check(
