@@ -1,0 +1,58 @@
+"""Homes with the small world, and Airflow's environment for them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from setae import scheduler
+from setae.settings import Settings
+from setae.warehouse import Home
+from tests.conftest import make_home
+from tests.worlds import small
+from tests.worlds.small import Delivery
+
+HERE = Path(__file__).parent
+
+
+def small_home(path: Path, deliveries: Iterable[Delivery] | None = None) -> Settings:
+    """A home whose drop folder holds the small world, or only some of its deliveries."""
+    settings = make_home(path, small.CONFIG)
+    for delivery in small.deliveries() if deliveries is None else deliveries:
+        delivery.write(path / "drops")
+    return settings
+
+
+def content_hashes(home: Path) -> dict[str, str]:
+    """Mart → content hash, from the publication's own table."""
+    current = (home / "serving" / "current.duckdb").resolve()
+    with duckdb.connect(str(current), read_only=True) as connection:
+        row = connection.execute("select table_hashes from marts.publication").fetchone()
+    assert row is not None
+    return dict(row[0])
+
+
+def run_dags(settings: Settings, *dag_ids: str) -> dict[str, Any]:
+    """The DAGs by `dag.test()`, in a process of their own; states of runs and tasks."""
+    path = Home(settings.home).airflow
+    environment = scheduler.airflow_environment(settings, port=8080)
+    (path / "logs").mkdir(parents=True, exist_ok=True)
+    scheduler._ensure_database(path, environment)
+    dags = environment["AIRFLOW__CORE__DAGS_FOLDER"]
+    done = subprocess.run(
+        [sys.executable, str(HERE / "run_dags.py"), dags, *dag_ids],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=570,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("STATES ")]
+    assert lines, done.stdout[-3000:] + done.stderr[-3000:]
+    return json.loads(lines[0].removeprefix("STATES "))
