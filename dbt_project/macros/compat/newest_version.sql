@@ -19,7 +19,7 @@
             row_number() over (
                 partition by _record_key
                 order by
-                    coalesce(_source_updated_at, {{ beginning_of_time() }}) desc,
+                    _source_updated_at desc nulls last,
                     _revision desc,
                     _record_hash desc
             ) as _version_rank
@@ -30,19 +30,22 @@
 
 
 {% macro duckdb__newest_version(records) -%}
+    with repeated_keys as (
+        select _record_key
+        from {{ records }}
+        group by _record_key
+        having count(*) > 1
+    )
+
     select *
     from {{ records }}
-    where _record_key not in (
-        select _record_key from {{ records }} group by _record_key having count(*) > 1
-    )
+    where _record_key not in (select _record_key from repeated_keys)
 
     union all
 
     select *
     from {{ records }}
-    where _record_key in (
-        select _record_key from {{ records }} group by _record_key having count(*) > 1
-    )
+    where _record_key in (select _record_key from repeated_keys)
     qualify row_number() over (
         partition by _record_key
         order by _source_updated_at desc nulls last, _revision desc, _record_hash desc

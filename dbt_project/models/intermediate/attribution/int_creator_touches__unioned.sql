@@ -47,9 +47,9 @@ counted_clicks as (
 
     from clicks
 
-    where creator_key is not null
-        and not is_bot
-        and not is_duplicate
+    where clicks.creator_key is not null
+        and not clicks.is_bot
+        and not clicks.is_duplicate
 
 ),
 
@@ -152,8 +152,8 @@ counted_exposures as (
 
     from exposures
 
-    where creator_key is not null
-        and exposed_at is not null
+    where exposures.creator_key is not null
+        and exposures.exposed_at is not null
 
 ),
 

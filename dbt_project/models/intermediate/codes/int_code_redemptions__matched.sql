@@ -202,31 +202,35 @@ matched_redemptions as (
 
     select
         stepped_redemptions.*,
-        case match_step
-            when 'order_id' then found_named_order_key
-            when 'product_match' then best_order_key
-            when 'only_order_of_day' then best_order_key
+        case stepped_redemptions.match_step
+            when 'order_id' then stepped_redemptions.found_named_order_key
+            when 'product_match' then stepped_redemptions.best_order_key
+            when 'only_order_of_day' then stepped_redemptions.best_order_key
         end as order_key,
         case
-            when match_step = 'order_id' then 'order_named'
-            when named_order_key is not null then 'named_order_missing'
-            when customer_key is null then 'customer_unknown'
-            when redeemed_date is null then 'day_unknown'
-            when match_step = 'no_order' then 'no_order_that_day'
-            when match_step = 'product_match' and product_order_count = 1
+            when stepped_redemptions.match_step = 'order_id' then 'order_named'
+            when stepped_redemptions.named_order_key is not null then 'named_order_missing'
+            when stepped_redemptions.customer_key is null then 'customer_unknown'
+            when stepped_redemptions.redeemed_date is null then 'day_unknown'
+            when stepped_redemptions.match_step = 'no_order' then 'no_order_that_day'
+            when stepped_redemptions.match_step = 'product_match'
+                and stepped_redemptions.product_order_count = 1
                 then 'one_order_holds_product'
-            when match_step = 'product_match' then 'best_of_several_orders_with_product'
-            when not has_product_list and match_step = 'ambiguous'
+            when
+                stepped_redemptions.match_step = 'product_match'
+                then 'best_of_several_orders_with_product'
+            when not stepped_redemptions.has_product_list
+                and stepped_redemptions.match_step = 'ambiguous'
                 then 'several_orders_and_no_product_list'
-            when match_step = 'ambiguous' then 'several_orders_without_product'
-            when not has_product_list then 'one_order_and_no_product_list'
+            when stepped_redemptions.match_step = 'ambiguous' then 'several_orders_without_product'
+            when not stepped_redemptions.has_product_list then 'one_order_and_no_product_list'
             else 'one_order_without_product'
         end as match_reason,
         -- A redemption without an order is judged by the start of its day.
-        case match_step
-            when 'order_id' then named_ordered_at
-            when 'product_match' then best_ordered_at
-            when 'only_order_of_day' then best_ordered_at
+        case stepped_redemptions.match_step
+            when 'order_id' then stepped_redemptions.named_ordered_at
+            when 'product_match' then stepped_redemptions.best_ordered_at
+            when 'only_order_of_day' then stepped_redemptions.best_ordered_at
             else {{ to_utc('redeemed_date') }}
         end as redeemed_at
 

@@ -16,9 +16,10 @@ ordered_clicks as (
 
     select
         drops_clicks.*,
-        lag(clicked_at) over (
-            partition by link_key, coalesce(visitor_pid, user_pid)
-            order by clicked_at, click_key
+        lag(drops_clicks.clicked_at) over (
+            partition by
+                drops_clicks.link_key, coalesce(drops_clicks.visitor_pid, drops_clicks.user_pid)
+            order by drops_clicks.clicked_at, drops_clicks.click_key
         ) as previous_clicked_at
 
     from drops_clicks
@@ -30,7 +31,12 @@ final as (
     select
         ordered_clicks.click_key,
         ordered_clicks.link_key,
-        case when links.link_key is not null and {{ is_valid_at('links', 'ordered_clicks.clicked_at') }} then links.creator_key end
+        case
+            when
+                links.link_key is not null
+                and {{ is_valid_at('links', 'ordered_clicks.clicked_at') }}
+                then links.creator_key
+        end
             as creator_key,
         links.campaign_key,
         links.post_key,

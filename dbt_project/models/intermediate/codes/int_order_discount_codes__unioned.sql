@@ -80,8 +80,9 @@ ranked_mentions as (
     select
         mentions.*,
         row_number() over (
-            partition by order_key, code_norm
-            order by step_order asc, code_source asc, coalesce(amount, 0) desc
+            partition by mentions.order_key, mentions.code_norm
+            order by
+                mentions.step_order asc, mentions.code_source asc, coalesce(mentions.amount, 0) desc
         ) as mention_rank
 
     from mentions
@@ -116,7 +117,8 @@ owners as (
         order_mentions.code_norm,
         count(promo_codes.promo_code_key) as range_count,
         min(promo_codes.valid_from_at) as first_valid_from_at,
-        count(distinct
+        count(
+            distinct
             case
                 when {{ is_valid_at('promo_codes', 'order_mentions.ordered_at') }}
                     then promo_codes.creator_key

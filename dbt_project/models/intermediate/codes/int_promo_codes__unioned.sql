@@ -107,9 +107,9 @@ ordered_codes as (
 
     select
         started_codes.*,
-        lead(starts_at) over (
-            partition by source_account, code_norm
-            order by starts_at, promo_code_key
+        lead(started_codes.starts_at) over (
+            partition by started_codes.source_account, started_codes.code_norm
+            order by started_codes.starts_at, started_codes.promo_code_key
         ) as next_starts_at
 
     from started_codes
@@ -122,9 +122,12 @@ ranged_codes as (
     select
         ordered_codes.*,
         case
-            when valid_to_at is not null then valid_to_at
-            when campaign_ends_at is null or next_starts_at < campaign_ends_at then next_starts_at
-            else campaign_ends_at
+            when ordered_codes.valid_to_at is not null then ordered_codes.valid_to_at
+            when
+                ordered_codes.campaign_ends_at is null
+                or ordered_codes.next_starts_at < ordered_codes.campaign_ends_at
+                then ordered_codes.next_starts_at
+            else ordered_codes.campaign_ends_at
         end as ends_at
 
     from ordered_codes

@@ -18,6 +18,20 @@ tiers as (
 
 ),
 
+-- The top tier has no end; nobody has more followers than there can be numbers for.
+bounded_tiers as (
+
+    select
+        tier_scheme,
+        tier,
+        tier_order,
+        min_follower_count,
+        coalesce(below_follower_count, 9223372036854775807) as below_follower_count
+
+    from tiers
+
+),
+
 schemes as (
 
     select tier_scheme
@@ -35,8 +49,8 @@ tiered_ranges as (
         follower_ranges.creator_key,
         follower_ranges.platform,
         schemes.tier_scheme,
-        coalesce(tiers.tier, 'unknown') as tier,
-        coalesce(tiers.tier_order, -1) as tier_order,
+        coalesce(bounded_tiers.tier, 'unknown') as tier,
+        coalesce(bounded_tiers.tier_order, -1) as tier_order,
         case
             when follower_ranges.follower_source = 'range' then 'rounded'
             else follower_ranges.follower_source
@@ -46,13 +60,10 @@ tiered_ranges as (
 
     from follower_ranges
     cross join schemes
-    left join tiers
-        on schemes.tier_scheme = tiers.tier_scheme
-            and follower_ranges.follower_count >= tiers.min_follower_count
-            and (
-                tiers.below_follower_count is null
-                or follower_ranges.follower_count < tiers.below_follower_count
-            )
+    left join bounded_tiers
+        on schemes.tier_scheme = bounded_tiers.tier_scheme
+            and follower_ranges.follower_count >= bounded_tiers.min_follower_count
+            and follower_ranges.follower_count < bounded_tiers.below_follower_count
 
     where follower_ranges.creator_key is not null
 
@@ -62,8 +73,8 @@ compared_ranges as (
 
     select
         tiered_ranges.*,
-        lag(tier) over account_history as previous_tier,
-        lag(tier_source) over account_history as previous_tier_source
+        lag(tiered_ranges.tier) over account_history as previous_tier,
+        lag(tiered_ranges.tier_source) over account_history as previous_tier_source
 
     from tiered_ranges
 
@@ -194,11 +205,7 @@ ranked_members as (
         on boundaries.creator_key = members.creator_key
             and boundaries.platform = members.platform
             and boundaries.tier_scheme = members.tier_scheme
-            and boundaries.valid_from_at >= members.valid_from_at
-            and (
-                members.valid_to_at is null
-                or boundaries.valid_from_at < members.valid_to_at
-            )
+            and {{ is_valid_at('members', 'boundaries.valid_from_at') }}
 
 ),
 
@@ -206,12 +213,12 @@ compared_slices as (
 
     select
         ranked_members.*,
-        lag(tier) over creator_history as previous_tier,
-        lag(tier_source) over creator_history as previous_tier_source
+        lag(ranked_members.tier) over creator_history as previous_tier,
+        lag(ranked_members.tier_source) over creator_history as previous_tier_source
 
     from ranked_members
 
-    where member_rank = 1
+    where ranked_members.member_rank = 1
 
     window creator_history as (
         partition by creator_key, platform, tier_scheme

@@ -78,14 +78,14 @@ ranked_visits as (
     select
         last_visits.*,
         row_number() over (
-            partition by order_key
+            partition by last_visits.order_key
             order by
-                evidence_order asc,
-                seen_at desc,
-                coalesce(utm_source, '') asc,
-                coalesce(utm_medium, '') asc,
-                coalesce(utm_campaign, '') asc,
-                coalesce(referrer_host, '') asc
+                last_visits.evidence_order asc,
+                last_visits.seen_at desc,
+                coalesce(last_visits.utm_source, '') asc,
+                coalesce(last_visits.utm_medium, '') asc,
+                coalesce(last_visits.utm_campaign, '') asc,
+                coalesce(last_visits.referrer_host, '') asc
         ) as visit_rank
 
     from last_visits

@@ -70,7 +70,7 @@ line_totals as (
     select
         order_key,
         count(*) as line_count,
-        sum(quantity) as unit_count
+        cast(sum(quantity) as bigint) as unit_count
 
     from order_lines
 
@@ -99,11 +99,11 @@ ranked_codes as (
     select
         order_codes.*,
         row_number() over (
-            partition by order_key
+            partition by order_codes.order_key
             order by
-                case when owner_count > 0 then 1 else 2 end asc,
-                step_order asc,
-                code_norm asc
+                case when order_codes.owner_count > 0 then 1 else 2 end asc,
+                order_codes.step_order asc,
+                order_codes.code_norm asc
         ) as code_rank
 
     from order_codes

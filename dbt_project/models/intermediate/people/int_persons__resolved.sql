@@ -291,9 +291,9 @@ compared_authentications as (
 
     select
         device_authentications.*,
-        lag(person_key) over (
-            partition by identity_key
-            order by linked_at
+        lag(device_authentications.person_key) over (
+            partition by device_authentications.identity_key
+            order by device_authentications.linked_at
         ) as previous_person_key
 
     from device_authentications

@@ -40,8 +40,12 @@ ranked_in_day as (
     select
         lifetime_counters.*,
         row_number() over (
-            partition by post_key, metric, scope, metric_date
-            order by observed_at desc
+            partition by
+                lifetime_counters.post_key,
+                lifetime_counters.metric,
+                lifetime_counters.scope,
+                lifetime_counters.metric_date
+            order by lifetime_counters.observed_at desc
         ) as newest_rank
 
     from lifetime_counters
@@ -138,10 +142,10 @@ ranked_candidates as (
     select
         candidates.*,
         row_number() over (
-            partition by post_key, metric_date, metric
+            partition by candidates.post_key, candidates.metric_date, candidates.metric
             order by
-                basis_rank asc,
-                case scope when 'organic' then 1 when 'total' then 3 else 2 end asc
+                candidates.basis_rank asc,
+                case candidates.scope when 'organic' then 1 when 'total' then 3 else 2 end asc
         ) as candidate_rank
 
     from candidates
@@ -161,7 +165,7 @@ final as (
         false as is_interpolated,
         gap_days,
         revision,
-        value,
+        cast(value as decimal(20, 4)) as value,
         observed_at
 
     from ranked_candidates

@@ -27,12 +27,12 @@ final as (
         product_id as line_id,
         product_id,
         quantity,
-        case
-            when quantity > 0
-                then cast(
-                    (sales_value + retail_disc + coupon_match_disc) / quantity as decimal(18, 4)
-                )
-        end as unit_amount,
+        cast(
+            case
+                when quantity > 0
+                    then (sales_value + retail_disc + coupon_match_disc) / quantity
+            end as decimal(18, 4)
+        ) as unit_amount,
         retail_disc + coupon_match_disc as discount_amount,
         sales_value as net_amount,
         '{{ var("complete_journey_currency") }}' as currency_code,
