@@ -91,31 +91,36 @@ def source_kinds(settings: Settings) -> dict[str, str]:
 
 def create_raw_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make every raw table of every known source, and add columns a newer contract brought."""
+    present: dict[tuple[str, str], set[str]] = {}
+    for schema, entity, column in connection.execute(
+        "select schema_name, table_name, column_name from duckdb_columns() "
+        "where database_name = current_database() and starts_with(schema_name, 'raw_')"
+    ).fetchall():
+        present.setdefault((schema, entity), set()).add(column)
+    statements = []
     for source, kind in sorted(source_kinds(settings).items()):
-        schema = quote(f"raw_{source}")
-        connection.execute(f"create schema if not exists {schema}")
+        schema = f"raw_{source}"
+        statements.append(f"create schema if not exists {quote(schema)}")
         for entity in contract.entities(kind):
-            columns = [
-                *(
-                    (column.name, column.duckdb_type)
+            table = f"{quote(schema)}.{quote(entity)}"
+            columns = {
+                **{
+                    column.name: column.duckdb_type
                     for column in contract.load(kind, entity).columns
-                ),
-                *LINEAGE,
-            ]
-            body = ", ".join(f"{quote(name)} {kind_}" for name, kind_ in columns)
-            table = f"{schema}.{quote(entity)}"
-            connection.execute(f"create table if not exists {table} ({body})")
-            present = {
-                name
-                for (name,) in connection.execute(
-                    "select column_name from duckdb_columns() where database_name = "
-                    "current_database() and schema_name = ? and table_name = ?",
-                    [f"raw_{source}", entity],
-                ).fetchall()
+                },
+                **dict(LINEAGE),
             }
-            for name, kind_ in columns:
-                if name not in present:
-                    connection.execute(f"alter table {table} add column {quote(name)} {kind_}")
+            there = present.get((schema, entity))
+            if there is None:
+                body = ", ".join(f"{quote(name)} {type_}" for name, type_ in columns.items())
+                statements.append(f"create table {table} ({body})")
+                continue
+            statements += [
+                f"alter table {table} add column {quote(name)} {type_}"
+                for name, type_ in columns.items()
+                if name not in there
+            ]
+    connection.execute(";\n".join(["begin", *statements, "commit"]))
 
 
 def load_landed(
@@ -261,8 +266,7 @@ def _has_parent(schema: str, entity: EntityContract, child: str) -> str:
     """SQL: a row of `child` has a parent that is not parked itself."""
     assert entity.parent is not None
     on = " and ".join(
-        f"parent.{quote(theirs)} = {child}.{quote(ours)}"
-        for ours, theirs in entity.parent.columns
+        f"parent.{quote(theirs)} = {child}.{quote(ours)}" for ours, theirs in entity.parent.columns
     )
     return (
         f"exists (select 1 from {quote(schema)}.{quote(entity.parent.entity)} as parent "

@@ -36,7 +36,7 @@ def commands() -> list[tuple[str, ...]]:
 
 def test_every_command_of_the_promise_is_there() -> None:
     assert {name for name, *_ in commands()} == {
-        "check", "compare", "demo", "doctor", "fetch", "init", "load", "publish", "quarantine",
+        "airflow", "check", "compare", "demo", "doctor", "fetch", "init", "load", "publish", "quarantine",
         "rebuild", "run", "status", "transform", "up",
     }  # fmt: skip
 
