@@ -11,6 +11,7 @@ by the gate at the moment it judges, never with the package.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ from great_expectations.execution_engine.sqlalchemy_execution_engine import (
 from quality.checks import ROWS, Check, Suite
 from setae.settings import Settings
 from setae.warehouse import Home, duckdb_config, literal, quote, storage_errors
+
+logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 _RESULT_FORMAT = {"result_format": "BOOLEAN_ONLY"}
 """No cell value leaves the database: Great Expectations would write it into pages unescaped."""

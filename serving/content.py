@@ -2,9 +2,9 @@
 
 The hash is what "the same result" means in Setae: it does not depend on the order of rows, columns
 or files, on threads, or on the DuckDB version, and it covers every column of every mart but the
-table `publication` and columns that start with `_`. Each row becomes one text with the length
-before each value, each text two 64-bit halves of an md5, each half an exact sum; so a row that
-occurs twice counts twice. `compare` uses the same hash and counts rows only where it differs.
+table `publication` and columns that start with `_`. Each row becomes one text that tells its values
+apart, each text two 64-bit halves of an md5, each half an exact sum; so a row that occurs twice
+counts twice. `compare` uses the same hash and counts rows only where it differs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,20 @@ MARTS_SCHEMA = "marts"
 PUBLICATION_TABLE = "publication"
 BUILD_MARK = "__dbt_"
 """In the names of tables that a build stopped half-way leaves behind; never content."""
+
+
+_PLAIN_TYPES = (
+    "BIGINT",
+    "BOOLEAN",
+    "DATE",
+    "DECIMAL",
+    "HUGEINT",
+    "INTEGER",
+    "SMALLINT",
+    "TIMESTAMP",
+    "TINYINT",
+)
+"""Types whose text cannot hold the separator."""
 
 
 @dataclass(frozen=True)
@@ -258,15 +272,11 @@ def _columns_missing(here: Table, there: Table) -> tuple[str, ...]:
 
 def table_sql(table: Table, *, catalog: str, schema: str = MARTS_SCHEMA) -> str:
     """One row: the row count of a table and the two sums its hash is made from."""
-    # Lengths keep ('ab', 'c') and ('a', 'bc') apart, '-' keeps NULL and '' apart.
-    values = " || ".join(
-        f"coalesce(strlen({text}) || ':' || {text}, '-')"
-        for text in (_as_text(quote(name), kind) for name, kind in table.columns)
-    )
-    values = values or "''"
+    values = ", ".join(_as_text(quote(name), kind) for name, kind in table.columns)
+    text = f"concat({values})" if values else "''"
     return (
         "select count(*), sum(md5_number_lower(content)), sum(md5_number_upper(content)) "
-        f"from (select {values} as content from {_name(catalog, schema, table.name)})"
+        f"from (select {text} as content from {_name(catalog, schema, table.name)})"
     )
 
 
@@ -285,10 +295,18 @@ def _table_content(
 
 
 def _as_text(column: str, data_type: str) -> str:
+    """A value as text that ends with a separator; nothing before it where it is NULL.
+
+    Text may hold the separator itself, so its length stands before it: ('ab', 'c') and ('a', 'bc')
+    stay apart, as do NULL and ''.
+    """
     if data_type in ("DOUBLE", "FLOAT"):
         # 17 digits tell every double apart; + 0.0 makes one zero of 0.0 and -0.0.
-        return f"format('{{:.17g}}', cast({column} as double) + 0.0)"
-    return f"cast({column} as varchar)"
+        return f"format('{{:.17g}}', cast({column} as double) + 0.0), chr(31)"
+    if data_type.startswith(_PLAIN_TYPES) and not data_type.endswith("]"):
+        return f"cast({column} as varchar), chr(31)"
+    text = f"cast({column} as varchar)"
+    return f"strlen({text}), chr(31), {text}, chr(31)"
 
 
 def _current_database(connection: duckdb.DuckDBPyConnection) -> str:

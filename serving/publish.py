@@ -355,7 +355,7 @@ def _finish(settings: Settings, publication: Publication, progress: Progress) ->
     return PublishResult(
         publication=publication,
         changed=True,
-        reason=f"published {publication.run_id}",
+        reason="new content",
         removed=removed,
     )
 
