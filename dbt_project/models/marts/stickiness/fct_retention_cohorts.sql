@@ -648,7 +648,7 @@ cohorts as (
 
     inner join series_spans on series.series_number = series_spans.series_number
 
-    -- fans out on purpose: every interval from the first cohort on, joined by anybody or not
+    -- fans out on purpose: every interval from the first cohort on
     inner join intervals
         on
             series.period = intervals.period
@@ -658,6 +658,11 @@ cohorts as (
         on
             series.series_number = sizes.series_number
             and intervals.interval_number = sizes.cohort_number
+
+    -- segments are many: theirs are only the cohorts that somebody joined
+    where
+        series.segment_type = 'all'
+        or sizes.cohort_size_count is not null
 
 ),
 
