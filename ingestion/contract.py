@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -412,18 +413,28 @@ def dbt_sources(source_kind: str) -> str:
         contract = load(source_kind, name)
         lines += [
             f"      - name: {name}",
-            f"        description: {json.dumps(contract.description, ensure_ascii=False)}",
+            *_yaml_description(contract.description, 8),
             "        columns:",
         ]
         for column in (*contract.columns, *LANDED_COLUMNS):
             lines += [
                 f"          - name: {column.name}",
                 f"            data_type: {column.duckdb_type.lower()}",
-                f"            description: {json.dumps(column.description, ensure_ascii=False)}",
+                *_yaml_description(column.description, 12),
             ]
             if column.pii:
                 lines += ["            config:", f"              meta: {{pii: {column.pii}}}"]
     return "\n".join(lines) + "\n"
+
+
+def _yaml_description(text: str, indent: int) -> list[str]:
+    """A `description:` for YAML, folded where it would pass the width of `.yamllint`."""
+    pad, width = " " * indent, 120
+    line = f"{pad}description: {json.dumps(text, ensure_ascii=False)}"
+    if len(line) <= width:
+        return [line]
+    folded = textwrap.wrap(text, width - indent - 2)
+    return [f"{pad}description: >-", *(f"{pad}  {part}" for part in folded)]
 
 
 def main(arguments: list[str] | None = None) -> int:
