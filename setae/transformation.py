@@ -349,8 +349,8 @@ def _close_dbt() -> None:
 
     reset_adapters()  # type: ignore[no-untyped-call]
     if DuckDBConnectionManager._ENV is not None:
-        DuckDBConnectionManager._ENV.close()
-    DuckDBConnectionManager.close_all_connections()
+        DuckDBConnectionManager._ENV.close()  # type: ignore[no-untyped-call]
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 class _Counter:

@@ -35,10 +35,9 @@ def commands() -> list[tuple[str, ...]]:
 
 
 def test_every_command_of_the_promise_is_there() -> None:
-    assert {name for name, *_ in commands()} == {
-        "airflow", "check", "compare", "demo", "doctor", "fetch", "init", "load", "publish", "quarantine",
-        "rebuild", "run", "status", "transform", "up",
-    }  # fmt: skip
+    promised = "check compare doctor fetch init load publish quarantine rebuild run status transform"
+    local = "airflow demo up"
+    assert {name for name, *_ in commands()} == {*promised.split(), *local.split()}
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
