@@ -102,9 +102,10 @@ class Result:
         """One line for a person: check, table, which rows, what to do."""
         rows = f"{self.failed_row_count:,} row{'' if self.failed_row_count == 1 else 's'}"
         files = f" in {_some(self.failed_file_ids)}" if self.failed_file_ids else ""
+        observed = f"{rows}{files}" if self.observed == rows else f"{self.observed} ({rows}{files})"
         return (
-            f"{self.check.table}: {self.check.name}: {self.observed}, expected "
-            f"{self.check.expected} ({rows}{files}); {self.check.todo}"
+            f"{self.check.table}: {self.check.name}: {observed}, expected "
+            f"{self.check.expected}; {self.check.todo}"
         )
 
 
@@ -181,7 +182,8 @@ def rows_check(
         expected=expected,
         todo=todo,
         arguments={"unexpected_rows_query": bad_rows},
-        observed_sql=f"select count(*) || ' such rows' from ({bad_rows}) as bad",
+        observed_sql="select count(*) || case when count(*) = 1 then ' row' else ' rows' end "
+        f"from ({bad_rows}) as bad",
         failing_sql=bad_rows,
         file_column=file_column,
     )

@@ -34,7 +34,8 @@ from quality.checks import ROWS, Check, Suite
 from setae.settings import Settings
 from setae.warehouse import Home, duckdb_config, literal, quote, storage_errors
 
-logging.getLogger("great_expectations").setLevel(logging.WARNING)
+for _chatty in ("great_expectations", "great_expectations.data_context.types.base"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 _RESULT_FORMAT = {"result_format": "BOOLEAN_ONLY"}
 """No cell value leaves the database: Great Expectations would write it into pages unescaped."""

@@ -15,6 +15,7 @@ history need 14 passed files; until then their result is `no_history`, never a p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -128,11 +129,15 @@ def _rejects(batch: Batch) -> list[Check]:
         f"open_reject_count >= {limits.small_reject_minimum_count} "
         f"and open_reject_count > {limits.small_reject_maximum_rate!r} * received_count"
     )
+    observed = (
+        "select sum(open_reject_count) || ' open rejects, at most ' || max(open_reject_count) "
+        "|| ' in a file' from {batch} as files"
+    )
     todo = (
         f"see `setae quarantine list --source {batch.source}`; release or deliver them corrected, "
         "or `setae check raw --accept FILE --reason '…'`"
     )
-    return [
+    checks = [
         rows_check(
             name="rejects_stay_below_the_limits",
             table=batch.table,
@@ -155,6 +160,7 @@ def _rejects(batch: Batch) -> list[Check]:
             file_column="file_id",
         ),
     ]
+    return [replace(check, observed_sql=observed) for check in checks]
 
 
 def _volume(batch: Batch) -> list[Check]:
