@@ -46,8 +46,10 @@ def settings_page() -> str:
             NOTE,
             "# Settings",
             "",
-            "`<home>/setae.toml` holds them; an environment variable of the given name wins. The "
-            "home itself is `SETAE_HOME`, by default `var/setae`.",
+            (
+                "`<home>/setae.toml` holds them; an environment variable of the given name wins. "
+                "The home itself is `SETAE_HOME`, by default `var/setae`."
+            ),
             "",
             *_settings_table(Settings, "SETAE_"),
             "",
@@ -90,9 +92,11 @@ def cli_page() -> str:
         NOTE,
         "# Commands",
         "",
-        "Exit codes: 0 done; 1 a fault of ours, or `compare` found a difference; 2 wrong usage; 65 "
-        "the data or a gate; 69 a source is out of reach; 74 disk; 75 somebody else writes, try "
-        "later; 78 a setting.",
+        (
+            "Exit codes: 0 done; 1 a fault of ours, or `compare` found a difference; 2 wrong "
+            "usage; 65 the data or a gate; 69 a source is out of reach; 74 disk; 75 somebody else "
+            "writes, try later; 78 a setting."
+        ),
         "",
     ]
 
