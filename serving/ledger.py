@@ -2,19 +2,18 @@
 
 `serving/ledger.duckdb`, schema `ops`: the tables of `ops` that say what happened (files, gate
 results, builds, incidents, quarantine by rule and status; no payload), and `publications`, every
-one this home has made. It is written anew and renamed into place after each publication and each
-gate; it is derived, so a damaged one is simply made again.
+one this home has made. It is written anew and renamed into place by `copy_ledger`, as the last step
+of each `publish`; it is derived, so a damaged one is simply made again.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
 
-from serving.publications import Publication, current, make_durable, temporary_name
+from serving.publications import current, make_durable, publications, temporary_name
 from setae.settings import Settings
 from setae.warehouse import (
     STORAGE_VERSION,
@@ -59,12 +58,11 @@ def ledger_path(settings: Settings) -> Path:
     return Home(settings.home).serving / LEDGER_FILE
 
 
-def copy_ledger(settings: Settings, publications: Iterable[Publication]) -> Path:
+def copy_ledger(settings: Settings) -> Path:
     """Write the copy anew; the caller holds the lease and has no connection open.
 
     Args:
         settings: Of the home.
-        publications: Those on disk; older ones are taken over from the copy before.
 
     Returns:
         The path of the copy.
@@ -88,7 +86,7 @@ def copy_ledger(settings: Settings, publications: Iterable[Publication]) -> Path
                 )
                 connection.execute("create schema target.ops")
                 _copy_tables(connection, home)
-                _copy_publications(connection, home, final, publications)
+                _copy_publications(connection, home, final)
                 connection.execute("checkpoint target")
             finally:
                 connection.close()
@@ -120,16 +118,11 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         connection.execute(_QUARANTINE)
 
 
-def _copy_publications(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    before: Path,
-    publications: Iterable[Publication],
-) -> None:
+def _copy_publications(connection: duckdb.DuckDBPyConnection, home: Home, before: Path) -> None:
+    """Those on disk, and those that the copy before this one remembers."""
     connection.execute(_PUBLICATIONS)
     shown = current(home.serving)
-    on_disk = list(publications)
-    for publication in on_disk:
+    for publication in publications(home.serving):
         connection.execute(
             "insert into target.ops.publications values "
             "(?, ?, ?, ?, ?, ?, ?, map(?, ?::bigint[]), ?, true)",

@@ -154,7 +154,7 @@ def publish(
         gate = _gate_summary(settings, build)
         kept = _already_there(home, content, lease)
         if kept is not None:
-            copy_ledger(settings, shelf.publications(serving))
+            copy_ledger(settings)
             return kept
         _need_space(home)
         publication = Publication(
@@ -224,7 +224,7 @@ def rollback(
                 failpoint("publish:after_withdraw")
         shelf.restore(serving, target)
         shelf.point_to(serving, target)
-        copy_ledger(settings, shelf.publications(serving))
+        copy_ledger(settings)
     return PublishResult(
         publication=target,
         changed=target.run_id != now.run_id,
@@ -260,7 +260,7 @@ def verify(settings: Settings, *, lease: Lease) -> VerifyResult:
         lease.check()
         shelf.point_to(serving, target)
         shelf.set_aside(serving, now, into=home.damaged)
-        copy_ledger(settings, shelf.publications(serving))
+        copy_ledger(settings)
         return VerifyResult(run_id=now.run_id, damaged=wrong, rolled_back_to=target.run_id)
 
 
@@ -351,7 +351,7 @@ def _finish(settings: Settings, publication: Publication, progress: Progress) ->
     removed = shelf.prune(serving, keep=settings.keep_publications)
     failpoint("publish:after_prune")
     progress.step("copy the ledger")
-    copy_ledger(settings, shelf.publications(serving))
+    copy_ledger(settings)
     return PublishResult(
         publication=publication,
         changed=True,

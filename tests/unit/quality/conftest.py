@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ingestion import contract
 from quality.gate import GateReport
 from setae import ledger
 from setae.settings import Settings
-from setae.warehouse import connect, quote
+from setae.warehouse import Home, connect, quote
 from tests.conftest import make_home
 
 CONFIG = """
@@ -137,21 +138,30 @@ class RawWorld:
             connection.execute(sql)
 
 
+_empty_warehouse: list[bytes] = []
+
+
 def make_raw_world(path: Path, config: str = CONFIG) -> RawWorld:
     """A home with a ledger and every raw table, empty."""
     settings = make_home(path, config)
-    with connect(settings) as connection:
-        ledger.create(connection)
-        for kind in ("drops", "complete_journey"):
-            connection.execute(f"create schema raw_{kind}")
-            for entity in contract.entities(kind):
-                columns = {
-                    column.name: column.duckdb_type
-                    for column in contract.load(kind, entity).columns
-                } | _LINEAGE
-                body = ", ".join(f"{quote(name)} {kind_}" for name, kind_ in columns.items())
-                connection.execute(f"create table raw_{kind}.{quote(entity)} ({body})")
+    if not _empty_warehouse:  # made once, then copied: every test begins with one
+        with connect(settings) as connection:
+            _create_raw_tables(connection)
+        _empty_warehouse.append(Home(settings.home).warehouse.read_bytes())
+    Home(settings.home).warehouse.write_bytes(_empty_warehouse[0])
     return RawWorld(settings)
+
+
+def _create_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    ledger.create(connection)
+    for kind in ("drops", "complete_journey"):
+        connection.execute(f"create schema raw_{kind}")
+        for entity in contract.entities(kind):
+            columns = {
+                column.name: column.duckdb_type for column in contract.load(kind, entity).columns
+            } | _LINEAGE
+            body = ", ".join(f"{quote(name)} {type_}" for name, type_ in columns.items())
+            connection.execute(f"create table raw_{kind}.{quote(entity)} ({body})")
 
 
 @pytest.fixture
