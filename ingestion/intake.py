@@ -53,6 +53,12 @@ _ARROW = {
     "DECIMAL(18,8)": pa.decimal128(18, 8),
 }
 
+_VALUE_ERRORS = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfRangeException,
+)
+
 REJECT_SCHEMA = pa.schema(
     [
         ("_line", pa.int64()),
@@ -138,7 +144,8 @@ def connect(settings: Settings, pseudonyms: Pseudonyms) -> Iterator[duckdb.DuckD
 
 def json_relation(names: Sequence[str], *, trusted: bool) -> str:
     """SQL of rows whose column `line` holds a JSON object each; its members become `given`."""
-    struct = ",".join(f'{json.dumps(name)}:"VARCHAR"' for name in names)
+    # A struct needs a member; a chunk without any known field is rejected by its required ones.
+    struct = ",".join(f'{json.dumps(name)}:"VARCHAR"' for name in names or ["none"])
     overlay = "_overlay, " if trusted else ""
     return (
         f"(select *, from_json(line, {literal('{' + struct + '}')}) as given from (select _row, "
@@ -153,10 +160,11 @@ def json_inputs(names: Sequence[str]) -> dict[str, Input]:
 
 def json_unknown(names: Sequence[str]) -> list[tuple[str, str]]:
     """Members of `line` that the contract does not know, as JSON text."""
-    return [(name, f"json_extract(line, {literal(_path(name))})::varchar") for name in names]
+    return [(name, f"json_extract(line, {literal(member(name))})::varchar") for name in names]
 
 
-def _path(name: str) -> str:
+def member(name: str) -> str:
+    """JSON path of a member; the name holds neither quotes nor backslashes."""
     return f'$."{name}"'
 
 
@@ -211,7 +219,12 @@ class Intake:
             relation=batch.relation,
         )
         self._note("dropped_fields", batch.dropped_count)
-        result = self._run(sql, batch.table)
+        try:
+            result = self._run(sql, batch.table)
+        except _VALUE_ERRORS:
+            # A value nobody thought of: the strict rules find out whose it is.
+            self._judge(batch.record(row) for row in range(len(batch.table)))
+            return
         doubtful = pc.invert(result["_ok"])
         rows = pc.filter(result["_row"], doubtful).to_pylist()
         if rows:
@@ -227,9 +240,8 @@ class Intake:
 
     def accept(self, checked: Sequence[tuple[int, Checked]]) -> None:
         """Write records the strict rules accepted: line and verdict."""
-        if checked:
-            result = self._run_trusted([(line, one) for line, one in checked])
-            self._write_good(result)
+        for part in self._convert(checked):
+            self._write_good(part)
 
     def refuse(self, place: Place, violation: Violation, *, digest: str) -> None:
         """Record a rejected line that could not be read: no payload."""
@@ -372,17 +384,35 @@ class Intake:
         self.accept(accepted)
         self._refuse_all(rejected)
 
+    def _convert(self, checked: Sequence[tuple[int, Checked]]) -> Iterator[pa.Table]:
+        """The rows of accepted records; one that cannot be converted is rejected, alone."""
+        if not checked:
+            return
+        try:
+            yield self._run_trusted(checked)
+        except _VALUE_ERRORS:
+            if len(checked) > 1:
+                middle = len(checked) // 2
+                yield from self._convert(checked[:middle])
+                yield from self._convert(checked[middle:])
+                return
+            line, one = checked[0]
+            violation = Violation("Q15", None, "a value that cannot be stored; correct it")
+            spelled = json.dumps(one.record, sort_keys=True).encode()
+            self.refuse(Place(line), violation, digest=self.pseudonyms.digest(spelled))
+
     def _run_trusted(self, checked: Sequence[tuple[int, Checked]]) -> pa.Table:
         lines = [validate.as_line(one) for _, one in checked]
-        known = set(self._names)
-        unknown = sorted({name for _, one in checked for name in one.record if name not in known})
+        present = {name for _, one in checked for name in one.record}
+        names = [name for name in self._names if name in present]
+        unknown = sorted(present.difference(names))
         sql = conversion.statement(
             self.contract,
             self.terms,
-            json_inputs(self._names),
+            json_inputs(names),
             unknown=json_unknown(unknown),
             trusted=True,
-            relation=json_relation(self._names, trusted=True),
+            relation=json_relation(names, trusted=True),
         )
         table = pa.table(
             {
@@ -397,7 +427,18 @@ class Intake:
     def _refuse_all(self, rejected: Sequence[tuple[RawRecord, Checked]]) -> None:
         if not rejected:
             return
-        shown = self._run_trusted([(record.place.line, one) for record, one in rejected])
+        try:
+            shown = self._run_trusted([(record.place.line, one) for record, one in rejected])
+        except _VALUE_ERRORS:
+            if len(rejected) > 1:
+                middle = len(rejected) // 2
+                self._refuse_all(rejected[:middle])
+                self._refuse_all(rejected[middle:])
+                return
+            record, one = rejected[0]
+            digest = self.pseudonyms.digest(record.data)
+            self.refuse(record.place, one.violations[0], digest=digest)
+            return
         payloads = shown["_canonical"].to_pylist()
         keys = shown["_record_key"].to_pylist()
         whole = _all_there(shown, self.contract)

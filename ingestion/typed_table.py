@@ -35,8 +35,6 @@ def kind_of(data_type: pa.DataType) -> str:
         return kind_of(data_type.value_type)
     if types.is_string(data_type) or types.is_large_string(data_type) or types.is_null(data_type):
         return "text"
-    if types.is_string_view(data_type):
-        return "text"
     if types.is_integer(data_type):
         return "int"
     if types.is_float64(data_type):
@@ -52,7 +50,9 @@ def kind_of(data_type: pa.DataType) -> str:
     if types.is_boolean(data_type):
         return "bool"
     if types.is_struct(data_type) or types.is_list(data_type) or types.is_large_list(data_type):
-        return "nested"
+        inner = [data_type.field(number).type for number in range(data_type.num_fields)]
+        plain_kinds = {"text", "int", "float", "bool", "nested"}
+        return "nested" if {kind_of(one) for one in inner} <= plain_kinds else "other"
     return "other"
 
 
@@ -68,10 +68,18 @@ def batch(
         lines: Row numbers, where they are not consecutive.
     """
     known = {field.name for field in contract.fields}
+    for position, one in enumerate(table.schema):
+        if pa.types.is_null(one.type) or pa.types.is_string_view(one.type):
+            table = table.set_column(position, one.name, table[one.name].cast(pa.string()))
     kinds = {name: kind_of(table.schema.field(name).type) for name in table.schema.names}
     kept = [name for name in table.schema.names if name not in known and is_kept_name(name)]
     dropped = [name for name in table.schema.names if name not in known and name not in kept]
     dropped_count = sum(len(table) - table[name].null_count for name in dropped)
+    for name in kept:
+        if kinds[name] not in ("text", "int", "float", "bool", "nested"):
+            position = table.schema.get_field_index(name)
+            table = table.set_column(position, name, _as_text(table[name], kinds[name]))
+            kinds[name] = "text"
     columns = {f"c{number}": name for number, name in enumerate(table.schema.names)}
     renamed = {name: column for column, name in columns.items()}
     numbered = table.rename_columns(list(columns)).drop_columns([renamed[name] for name in dropped])
@@ -104,6 +112,20 @@ def batch(
         also_ok=_sizes(numbered, [renamed[name] for name in (*inputs, *kept)]),
         dropped_count=dropped_count,
     )
+
+
+def _as_text(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+    """A column outside the contract whose type JSON does not have."""
+    values = (plain(value, kind) for value in column.to_pylist())
+    return pa.chunked_array(
+        [[_spelled(value) if value is not None else None for value in values]], pa.string()
+    )
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, NumberText):
+        return value.text
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _sizes(table: pa.Table, columns: Sequence[str]) -> list[str]:

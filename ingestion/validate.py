@@ -40,6 +40,7 @@ from ingestion.conversion import (
     PERSONAL,
     SECONDS_METRICS,
     TRUE,
+    UTM_MEMBERS,
     Terms,
     earliest,
     naive_utc,
@@ -49,6 +50,7 @@ from ingestion.pseudonyms import PATTERN as PSEUDONYM, Pseudonyms
 MAXIMUM_BYTES = 2**20
 MAXIMUM_DEPTH = 20
 MAXIMUM_DIGITS = 400
+"""Longer integers are kept as text."""
 
 MISSING_RULE = {
     "id": "Q01",
@@ -199,7 +201,7 @@ def parse_json(text: str) -> Any:
     try:
         value = json.loads(
             text,
-            parse_float=_number,
+            parse_float=NumberText,
             parse_int=_integer,
             parse_constant=_refuse_constant,
             object_pairs_hook=_object,
@@ -217,16 +219,9 @@ def parse_json(text: str) -> Any:
     return value
 
 
-def _number(text: str) -> NumberText:
-    if len(text) > MAXIMUM_DIGITS:
-        raise _Unreadable("a number has more than 400 digits")
-    return NumberText(text)
-
-
 def _integer(text: str) -> int | NumberText:
-    if len(text) > MAXIMUM_DIGITS:
-        raise _Unreadable("a number has more than 400 digits")
-    return NumberText(text) if text == "-0" else int(text)
+    # Python refuses to read integers of thousands of digits, and has no minus zero.
+    return NumberText(text) if text == "-0" or len(text) > MAXIMUM_DIGITS else int(text)
 
 
 def _refuse_constant(text: str) -> Any:
@@ -315,8 +310,11 @@ class Rules:
         """
         out = Checked(overlay=dict(overlay or {}))
         known = {field.name for field in self.contract.fields}
-        for field in self.contract.fields:
+        # A pseudonym's class and scope may be in a field that comes after it.
+        for field in sorted(self.contract.fields, key=lambda one: one.pseudonym is not None):
             self._check_field(field, given.get(field.name), out)
+        order = {field.name: number for number, field in enumerate(self.contract.fields)}
+        out.violations.sort(key=lambda one: order.get(one.field or "", len(order)))
         for name, value in given.items():
             if name not in known and value is not None:
                 self._check_unknown(name, value, out)
@@ -451,6 +449,8 @@ class Rules:
                 else:
                     kept[name] = self._scrub(item, out)
             return kept
+        if isinstance(value, NumberText) and value.text == "-0":
+            return 0
         if isinstance(value, float) and not math.isfinite(value):
             raise _Wrong("Q15", "holds a number that is out of range")
         return value
@@ -490,7 +490,7 @@ class Rules:
         if "received_at" in out.record:
             received = datetime.fromisoformat(out.record["received_at"]).replace(tzinfo=None)
         message = rule = None
-        if received is not None and occurred > received + timedelta(hours=HOURS_AHEAD):
+        if received is not None and occurred - received > timedelta(hours=HOURS_AHEAD):
             rule, message = "Q03", "is more than 24 hours ahead of when it was received"
         elif occurred < earliest(self.terms):
             rule, message = "Q04", "lies before the source's history"
@@ -534,7 +534,9 @@ def _text_of(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, NumberText):
-        return "0" if value.text == "-0" else None
+        if value.text == "-0":
+            return "0"
+        return value.text if value.text.removeprefix("-").isdecimal() else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
@@ -714,10 +716,9 @@ def _check_json(field: Field, value: Any) -> Any:
     if field.derive == "utm":
         if not isinstance(value, dict):
             raise _Wrong("Q15", "is not a JSON object")
-        members = ("source", "medium", "campaign", "content", "term")
-        if any(not isinstance(value.get(name), str | None) for name in members):
+        if any(not isinstance(value.get(name), str | None) for name in UTM_MEMBERS):
             raise _Wrong("Q15", "has a member that is not text")
-        return {name: value[name] for name in members if value.get(name)}
+        return {name: value[name] for name in UTM_MEMBERS if value.get(name)}
     return value
 
 

@@ -193,7 +193,8 @@ def _take_regular(
     lines = line + np.searchsorted(newlines, starts)
     lengths = ends - starts
     data = np.frombuffer(buffer, dtype=np.uint8)
-    is_blank = (lengths == 0) | ((lengths == 1) & (data[starts] == _RETURN))
+    ends = ends - ((lengths > 0) & (data[ends - 1] == _RETURN))
+    is_blank = ends == starts
     starts, ends, lines = starts[~is_blank], ends[~is_blank], lines[~is_blank]
     table = None
     if len(starts) and int((ends - starts).max()) <= validate.MAXIMUM_BYTES:
@@ -287,11 +288,14 @@ def _cells(row: Row, header: Header) -> list[str] | Violation:
             csv.reader(io.StringIO(text, newline=""), delimiter=header.delimiter, strict=True)
         )
     except csv.Error:
+        found = []
+    if len(found) != 1:
         return Violation("Q15", None, "a quote or line break stands where CSV has none")
-    if len(found) != 1 or len(found[0]) != len(header.names):
-        count = len(found[0]) if found else 0
-        return Violation("Q15", None, f"{count} cells where the header has {len(header.names)}")
-    return found[0]
+    cells = found[0]
+    if len(cells) != len(header.names):
+        wanted = len(header.names)
+        return Violation("Q15", None, f"{len(cells)} cells where the header has {wanted}")
+    return cells
 
 
 def _scan(
@@ -302,8 +306,8 @@ def _scan(
     position = 0
     for end, is_broken in _record_ends(buffer, delimiter.encode(), is_last=is_last):
         data = buffer[position:end]
-        place = Place(line, offset + position, len(data))
-        rows.append(Row(data.removesuffix(b"\r"), place, is_broken))
+        cells = data.removesuffix(b"\r")
+        rows.append(Row(cells, Place(line, offset + position, len(cells)), is_broken))
         line += data.count(b"\n") + 1
         position = end + 1
     return rows, position

@@ -9,6 +9,7 @@ bytes. Line numbers and byte offsets are those of the uncompressed file.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingestion import intake, validate
-from ingestion.conversion import MAXIMUM_UNKNOWN_FIELDS, NUMBERS_AS_WRITTEN, NUMERIC
+from ingestion.conversion import (
+    MAXIMUM_UNKNOWN_FIELDS,
+    NOT_A_NUMBER,
+    NUMBERS_AS_WRITTEN,
+    NUMERIC,
+)
 from ingestion.intake import Batch, Intake, Place, RawRecord
 from ingestion.sources.drops.unusable import Unusable, check_unpacked
 from ingestion.validate import Violation
@@ -200,18 +206,27 @@ def _batch(
             "line": texts,
         }
     )
-    names = [field.name for field in one.contract.fields]
+    known = {field.name for field in one.contract.fields}
     signatures = _signatures(one, table)
-    unknown, dropped_count = _unknown(signatures, set(names))
+    unknown, refused, dropped_count = _unknown(signatures, known)
+    # Fields that no line of the chunk has cost nothing: the statement holds NULL in their place.
+    present = {name for keys in signatures for name in keys}
+    names = [field.name for field in one.contract.fields if field.name in present]
     also_ok = [
         "not (" + " or ".join(f"contains(line, {literal(sign)})" for sign in _DOUBTFUL) + ")"
     ]
-    numeric = [field.name for field in one.contract.fields if field.x_type in NUMERIC]
+    numeric = [
+        field.name
+        for field in one.contract.fields
+        if field.name in present and field.x_type in NUMERIC
+    ]
     if numeric:
         given = ", ".join(f'given."{name}"' for name in numeric)
         also_ok.append(
             f"(coalesce({given}) is null or not regexp_matches(line, {literal(NUMBERS_AS_WRITTEN)}))"
         )
+    if refused:
+        also_ok += _plain_values(refused)
     if any(len(keys) != len(set(keys)) for keys in signatures):
         also_ok.append("len(json_keys(line)) = len(list_distinct(json_keys(line)))")
     if int((ends - starts).max()) > validate.MAXIMUM_BYTES:
@@ -244,8 +259,10 @@ def _signatures(one: Intake, table: pa.Table) -> dict[tuple[str, ...], int]:
     return {tuple(keys): count for keys, count in rows}
 
 
-def _unknown(signatures: dict[tuple[str, ...], int], known: set[str]) -> tuple[list[str], int]:
-    """Names outside the contract to keep, and how many members of others there are."""
+def _unknown(
+    signatures: dict[tuple[str, ...], int], known: set[str]
+) -> tuple[list[str], list[str], int]:
+    """Names outside the contract to keep, those to drop, and how many of these there are."""
     kept: set[str] = set()
     refused: set[str] = set()
     for keys in signatures:
@@ -257,4 +274,19 @@ def _unknown(signatures: dict[tuple[str, ...], int], known: set[str]) -> tuple[l
     dropped = sum(
         count * sum(name in refused for name in keys) for keys, count in signatures.items()
     )
-    return chosen[:MAXIMUM_UNKNOWN_FIELDS], dropped
+    return chosen[:MAXIMUM_UNKNOWN_FIELDS], sorted(refused), dropped
+
+
+def _plain_values(names: list[str]) -> list[str]:
+    """Conditions that dropped members, which nobody looks into, are readable all the same."""
+    safe = [name for name in names if re.fullmatch(r"[0-9A-Za-z_.$ @-]+", name)]
+    conditions = [
+        f"not regexp_matches(line, {literal(NOT_A_NUMBER)})",
+    ]
+    if safe:
+        paths = ", ".join(literal(intake.member(name)) for name in safe)
+        conditions.append(f"not list_has_any(json_type(line, [{paths}]), ['OBJECT', 'ARRAY'])")
+    if len(safe) < len(names):
+        odd = ", ".join(literal(name) for name in names if name not in safe)
+        conditions.append(f"not list_has_any(json_keys(line), [{odd}])")
+    return conditions
