@@ -1,7 +1,7 @@
 """What sqlfluff's jinja templater needs of dbt to render the models without a database.
 
-`var` answers from the real `vars:` of `dbt_project.yml`, so that models may calculate with them. The
-rest stands in for macros that dispatch on the engine, in the shape that DuckDB gets.
+`var` answers from the real `vars:` of `dbt_project.yml`, so that models may calculate with them.
+The rest stands in for macros that dispatch on the engine, in the shape that DuckDB gets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ dbt = SimpleNamespace(
     dateadd=lambda part, count, moment: f"({moment} + {count} * interval '1 {part}')",
     datediff=lambda first, last, part: f"date_diff('{part}', {first}, {last})",
     date_trunc=lambda part, moment: f"date_trunc('{part}', {moment})",
-    last_day=lambda moment, part: f"last_day({moment})",
+    last_day=lambda moment, part: f"last_day(date_trunc('{part}', {moment}))",
     type_float=lambda: "double",
 )
 
@@ -44,14 +44,15 @@ def weekday_number(day: str) -> str:
 
 def ordered_list(value: str, order_by: str, separator: str = ",") -> str:
     """Stand-in for macros/compat/ordered_list.sql."""
-    return f"string_agg({value}, '{separator}')"
+    return f"string_agg({value}, '{separator}' order by {order_by})"
 
 
 def date_series(relation: str, first_date: str, last_date: str, alias: str) -> str:
     """Stand-in for macros/compat/date_series.sql."""
-    return f"select {first_date} as {alias} from {relation}"
+    return f"select unnest(range({first_date}, {last_date})) as {alias} from {relation}"
 
 
 def number_series(relation: str, columns: Sequence[str], first: str, last: str, alias: str) -> str:
     """Stand-in for macros/compat/number_series.sql."""
-    return f"select {', '.join(columns)}, {first} as {alias} from {relation}"
+    kept = ", ".join(columns)
+    return f"select {kept}, unnest(range({first}, {last})) as {alias} from {relation}"

@@ -4,11 +4,12 @@
 #}
 {% macro has_disclosure_hashtag(hashtags) -%}
     coalesce(
-        {%- for hashtag in var('disclosure_hashtags') %}
+        {% for hashtag in var('disclosure_hashtags') %}
             lower({{ hashtags }}) like '%"{{ hashtag }}"%'
             or lower({{ hashtags }}) like '%"#{{ hashtag }}"%'
-            {%- if not loop.last %} or {% endif %}
-        {%- endfor %},
+            or
+        {% endfor %}
+        false,
         false
     )
 {%- endmacro %}

@@ -1,13 +1,17 @@
-{# Every value of the columns lies between the bounds, ends included; NULL lies nowhere and passes. #}
+{# Every value of the columns lies between the bounds, ends included; NULL passes. #}
 {% test in_range(model, columns, min_value=none, max_value=none) %}
 
 select {{ columns | join(', ') }}
 from {{ model }}
 where
-    false
     {% for column in columns %}
-        {% if min_value is not none %}or {{ column }} < {{ min_value }}{% endif %}
-        {% if max_value is not none %}or {{ column }} > {{ max_value }}{% endif %}
+        {% if min_value is not none %}
+            {{ column }} < {{ min_value }} or
+        {% endif %}
+        {% if max_value is not none %}
+            {{ column }} > {{ max_value }} or
+        {% endif %}
     {% endfor %}
+    false
 
 {% endtest %}

@@ -34,7 +34,8 @@ with fx_rates as (
 
         where
             stored_orders.currency_code != '{{ reporting_currency }}'
-            and stored_orders.reporting_fx_rate is distinct from fx_rates.fx_rate
+            -- 0 stands for "no rate": NULL never differs from anything
+            and coalesce(stored_orders.reporting_fx_rate, 0) != coalesce(fx_rates.fx_rate, 0)
 
     ),
 {% endif %}
