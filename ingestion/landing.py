@@ -56,6 +56,7 @@ class Manifest:
         received_at: End of the window, the 'now' of rows whose feed does not tell its own.
         notes: Counts of what was left out on purpose: dropped fields, masked values, plain values
             that no pseudonym can be made of.
+        releases: Ids of the quarantined records that a file of kind `release` lets back in.
     """
 
     manifest_version: int
@@ -83,6 +84,7 @@ class Manifest:
     received_at: datetime | None
     revision: int = 0
     notes: dict[str, int] = field(default_factory=dict)
+    releases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -118,6 +120,7 @@ class Delivery:
     received_at: datetime | None = None
     revision: int = 0
     is_named_by_window: bool = False
+    releases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -225,6 +228,7 @@ def land(landing_directory: Path, written: Draft, facts: Facts) -> Manifest:
             received_at=delivery.received_at,
             revision=delivery.revision,
             notes=dict(sorted(facts.notes.items())),
+            releases=delivery.releases,
         )
         path = folder / f"{name}{MANIFEST_SUFFIX}"
         temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
@@ -282,7 +286,7 @@ def verify(manifest: Manifest, landing_directory: Path) -> None:
         if not path.exists():
             raise DamagedFile(f"{path}: named by its manifest but missing; {advice}")
         with storage_errors(path):
-            if _digest(path, sync=False)[0] != digest:
+            if _digest(path)[0] != digest:
                 raise DamagedFile(f"{path}: not the bytes its manifest says; {advice}")
 
 
@@ -354,10 +358,8 @@ def _settle(temporary: Path, path: Path) -> None:
     sync_directory(path.parent)
 
 
-def _digest(path: Path, *, sync: bool = True) -> tuple[str, int]:
-    with path.open("rb+" if sync else "rb") as stream:
-        if sync:
-            os.fsync(stream.fileno())
+def _digest(path: Path) -> tuple[str, int]:
+    with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return digest, os.fstat(stream.fileno()).st_size
 
@@ -392,6 +394,7 @@ def _read(path: Path) -> Manifest:
                 value[name] = datetime.fromisoformat(value[name])
         known = {one.name for one in fields(Manifest)}
         value["origin"] = Origin(**value["origin"])
+        value["releases"] = tuple(value.get("releases", ()))
         manifest = Manifest(**{name: item for name, item in value.items() if name in known})
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(

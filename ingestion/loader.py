@@ -167,7 +167,12 @@ def load_landed(
         progress(number, len(wanted), manifest.file_id)
         done.append(_load_file(connection, settings, manifest, root, lease))
     unparked = _unpark(connection, settings, lease)
-    _settle_quarantine(connection, settings, lease)
+    _settle_quarantine(
+        connection,
+        settings,
+        lease,
+        releases=sorted({one for manifest in manifests for one in manifest.releases}),
+    )
     progress(len(wanted), len(wanted), "")
     return LoadResult(files=tuple(done), unparked=unparked)
 
@@ -471,9 +476,25 @@ def _parents_first(kind: str) -> Sequence[EntityContract]:
 
 
 def _settle_quarantine(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, lease: Lease
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    lease: Lease,
+    *,
+    releases: Sequence[str],
 ) -> None:
-    """Mark rejects whose key has since been loaded: released by us, or delivered corrected."""
+    """Mark rejects that have since been loaded: released by a person, or delivered corrected.
+
+    A release names the records it lets in; a corrected delivery is known by the record's key.
+    """
+    if releases:
+        connection.execute("begin")
+        lease.check()
+        connection.execute(
+            "update ops.quarantine_records set status = 'released' "
+            "where status = 'open' and quarantine_id in (select unnest(?))",
+            [list(releases)],
+        )
+        connection.execute("commit")
     open_entities = connection.execute(
         "select distinct source, entity from ops.quarantine_records "
         "where status = 'open' and severity = 'reject' order by source, entity"
@@ -486,24 +507,17 @@ def _settle_quarantine(
         lease.check()
         connection.execute(
             f"""
-            update ops.quarantine_records as bad set status = good.status
+            update ops.quarantine_records as bad set status = 'fixed'
             from (
                 select
                     raw._record_key as record_key,
-                    max(coalesce(raw._received_at, timestamp 'infinity')) as received_at,
-                    case
-                        when bool_or(file.kind = 'release') then 'released' else 'fixed'
-                    end as status
+                    max(coalesce(raw._received_at, timestamp 'infinity')) as received_at
                 from {quote(f"raw_{source}")}.{quote(entity)} as raw
-                inner join ops.loaded_files as file on raw._file_id = file.file_id
                 group by raw._record_key
             ) as good
             where bad.source = ? and bad.entity = ? and bad.status = 'open'
             and bad.severity = 'reject' and bad.record_key = good.record_key
-            and (
-                good.status = 'released'
-                or good.received_at >= coalesce(bad.last_seen_at, timestamp '-infinity')
-            )
+            and good.received_at >= coalesce(bad.last_seen_at, timestamp '-infinity')
             """,
             [source, entity],
         )

@@ -55,7 +55,7 @@ EVENT: dict[str, Any] = {
     "anonymous_id": "device1",
 }
 
-CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, dict[str, str]]] = {
+CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str | None, dict[str, str]]] = {
     # rule: entity, a good row, what breaks it, the field named, what mends it
     "Q01": ("orders", ORDER, {"order_id": None}, "order_id", {"order_id": "mended"}),
     "Q02": (
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, dict[str, str]]
         "activity_events",
         EVENT,
         {"anonymous_id": None},
-        "anonymous_id",
+        None,  # either id would do
         {"anonymous_id": "device2"},
     ),
 }

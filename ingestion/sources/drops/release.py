@@ -91,7 +91,14 @@ def release(
     ):
         manifest = intake.land(
             landing_directory=Home(settings.home).landing,
-            delivery=_delivery(source, source_account, one, pseudonyms, passed),
+            delivery=_delivery(
+                source,
+                source_account,
+                one,
+                pseudonyms,
+                passed,
+                releases=tuple(sorted({row.quarantine_id for row in rows} - set(refused))),
+            ),
             contract=one,
             terms=terms,
             pseudonyms=pseudonyms,
@@ -111,6 +118,8 @@ def _delivery(
     entity: EntityContract,
     pseudonyms: Pseudonyms,
     passed: Sequence[Checked],
+    *,
+    releases: tuple[str, ...],
 ) -> Delivery:
     """The same rows set to the same values are one delivery, however often they are released."""
     content = json.dumps(
@@ -127,4 +136,5 @@ def _delivery(
         origin=Origin("quarantine release", digest, len(content), "release"),
         kind="release",
         revision=REVISION,
+        releases=releases,
     )
