@@ -55,7 +55,10 @@ KEPT_NAME = r"[A-Za-z_$][0-9A-Za-z_.$ -]{0,63}"
 PERSONAL = r"@|%40|\+[0-9][0-9 ().-]{6,}[0-9]|[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
 """Signs of e-mail addresses, handles, phone numbers and IP addresses in free text."""
 
-_BLANK = r"[\s\x0b\x1c-\x1e\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
+_BLANK = (
+    r"[\s\x0b\x1c-\x1e\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}"
+    r"\x{3000}]"
+)
 _NOT_TEXT = (
     r"[{\[]|-?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)(?:$|\x1f)"
     r"|(?:true|false|[+-]?[Nn][Aa][Nn]|[+-]?[Ii][Nn][Ff][A-Za-z]*)(?:$|\x1f)"
@@ -600,8 +603,9 @@ from keyed
             {"_ask": f"instr({name}, '?')", "_hash": f"instr({name}, '#')"},
             {
                 "_base": (
-                    f"case when _hash > 0 and (_ask = 0 or _hash < _ask) then left({name}, _hash - 1)"
-                    f" when _ask > 0 then left({name}, _ask - 1) else {name} end"
+                    "case when _hash > 0 and (_ask = 0 or _hash < _ask) "
+                    f"then left({name}, _hash - 1) "
+                    f"when _ask > 0 then left({name}, _ask - 1) else {name} end"
                 ),
                 "_query": (
                     f"case when _ask > 0 and _hash > _ask "
@@ -813,7 +817,8 @@ from keyed
             f"{literal(_json_name(name) + ':')} || nullif({sql}, 'null')"
             for name, sql in sorted(self.unknown)
         )
-        return f"case when concat_ws(',', {parts}) <> '' then '{{' || concat_ws(',', {parts}) || '}}' end"
+        members = f"concat_ws(',', {parts})"
+        return f"case when {members} <> '' then '{{' || {members} || '}}' end"
 
     def _clock(self) -> str:
         """Columns `_now` (when the row was received) and `_occurred` (what it says of itself)."""
@@ -871,9 +876,8 @@ from keyed
                 continue
             name = quote(column.name)
             label = _json_name(column.name) + ":"
-            if column.pii == "P1" and column.x_type != "list":
-                text = f"'\"' || {name} || '\"'"
-            elif column.x_type in ("enum", "ccy", "cc"):
+            is_pseudonym = column.pii == "P1" and column.x_type != "list"
+            if is_pseudonym or column.x_type in ("enum", "ccy", "cc"):
                 text = f"'\"' || {name} || '\"'"
             elif column.duckdb_type == "VARCHAR":
                 text = f"to_json({name})::varchar"
@@ -973,7 +977,7 @@ def _plain_json(name: str) -> str:
 
 def earliest(terms: Terms) -> datetime:
     """Q04: nothing happened before."""
-    floor = datetime(1990, 1, 1)
+    floor = naive_utc(datetime(1990, 1, 1, tzinfo=UTC))
     start = terms.history_start_at
     return max(floor, naive_utc(start)) if start is not None else floor
 

@@ -130,9 +130,8 @@ class Pseudonyms:
         if normalised is None:
             return None
         message = f"{scope}{SEPARATOR}{normalised}".encode()
-        return (
-            f"{self.key_id}_{hmac.digest(self.class_key(key_class), message, 'sha256').hex()[:32]}"
-        )
+        digest = hmac.digest(self.class_key(key_class), message, "sha256")
+        return f"{self.key_id}_{digest.hex()[:32]}"
 
     def digest(self, data: bytes) -> str:
         """Keyed digest of a line that is not kept: tells equal lines, and nothing else."""
@@ -157,7 +156,8 @@ class Pseudonyms:
                 f"create or replace temp macro pid_{key_class}(scope, val) as "
                 f"'{self.key_id}_' || substr(sha256("
                 f"getvariable('pid_{key_class}_outer') || unhex(sha256("
-                f"getvariable('pid_{key_class}_inner') || encode(scope || chr(31) || val)))), 1, 32)"
+                f"getvariable('pid_{key_class}_inner') "
+                "|| encode(scope || chr(31) || val)))), 1, 32)"
             )
 
 

@@ -1,5 +1,4 @@
-"""Arrow tables as deliveries: what their columns offer the contract, and a row of them in JSON's
-terms for the strict rules.
+"""Arrow tables as deliveries: what their columns offer the contract, row by row if need be.
 
 Types are taken as they are: a DECIMAL is money without a detour over text, a time with a zone is an
 instant. What has no rule here (a time without zone, bytes, a map) is left to the strict rules,
@@ -147,7 +146,7 @@ def _sizes(table: pa.Table, columns: Sequence[str]) -> list[str]:
 
 def plain(value: Any, kind: str) -> Any:
     """A Python value of Arrow's as `json.loads` would have given it to the strict rules."""
-    if value is None or isinstance(value, str | bool | int) and kind != "single":
+    if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return NumberText(str(np.float32(value)) if kind == "single" else repr(value))

@@ -559,7 +559,7 @@ def _no_nul(text: str) -> str:
     return text
 
 
-def _check_id(field: Field, value: Any) -> str | None:
+def _check_id(_field: Field, value: Any) -> str | None:
     text = _text_of(value)
     if text is None:
         raise _Wrong("Q01", "is neither text nor a whole number")
@@ -581,19 +581,19 @@ def _check_enum(field: Field, value: Any) -> str:
     return value
 
 
-def _check_currency(field: Field, value: Any) -> str:
+def _check_currency(_field: Field, value: Any) -> str:
     if not isinstance(value, str) or value not in currency.CODES:
         raise _Wrong("Q05", "is not a currency code of ISO 4217 in capitals, such as EUR")
     return value
 
 
-def _check_country(field: Field, value: Any) -> str:
+def _check_country(_field: Field, value: Any) -> str:
     if not isinstance(value, str) or not _COUNTRY.fullmatch(value):
         raise _Wrong("Q08", "is not a country code of two capitals, such as ES")
     return value
 
 
-def _check_bool(field: Field, value: Any) -> str:
+def _check_bool(_field: Field, value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else _number_text(value)
     if text not in BOOLEANS:
         raise _Wrong("Q08", "is neither true nor false")
@@ -633,7 +633,7 @@ def _check_decimal(field: Field, value: Any) -> str:
     return f"{sign}{head}.{tail}" if tail else f"{sign}{head}"
 
 
-def _check_whole(field: Field, value: Any) -> str:
+def _check_whole(_field: Field, value: Any) -> str:
     text = _number_text(value)
     found = _WHOLE.fullmatch(text) if text is not None else None
     if found is None:
@@ -644,7 +644,7 @@ def _check_whole(field: Field, value: Any) -> str:
     return str(number)
 
 
-def _check_rate(field: Field, value: Any) -> str:
+def _check_rate(_field: Field, value: Any) -> str:
     text = _number_text(value)
     if text is None or not _NUMBER.fullmatch(text) or not 0 <= float(text) <= 1:
         raise _Wrong("Q09", "is not a fraction from 0 to 1")
@@ -662,7 +662,7 @@ def _check_time(field: Field, value: Any) -> str:
             raise _Wrong("Q02", "has no offset; write 2026-11-22T04:10:00+01:00, or Z for UTC")
         offset = "Z"
     try:
-        local = datetime(
+        local = datetime(  # noqa: DTZ001 - the offset is taken off below
             int(year),
             int(month),
             int(day),
@@ -688,7 +688,7 @@ def _offset(text: str) -> timedelta:
     return -total if text.startswith("-") else total
 
 
-def _check_date(field: Field, value: Any) -> str:
+def _check_date(_field: Field, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise _Wrong("Q02", "is not a date, such as 2026-11-22")
     try:
@@ -722,7 +722,7 @@ def _check_json(field: Field, value: Any) -> Any:
     return value
 
 
-def _check_list(field: Field, value: Any) -> list[str] | None:
+def _check_list(_field: Field, value: Any) -> list[str] | None:
     if isinstance(value, str):
         text = value.strip()
         if text.startswith("["):
@@ -783,40 +783,58 @@ def revalidate(
     Returns:
         As `Rules.check`; `overlay` holds the pseudonyms and derived columns of the payload.
     """
+    names = {field.name for field in contract.fields} | {one.name for one in contract.columns}
+    wrong = [
+        Violation("Q01", name, f"{name} is no field of {contract.entity}")
+        for name in set_fields
+        if name not in names
+    ]
+    merged = dict(payload)
+    for name, value in set_fields.items():
+        field = contract.field(name)
+        for column in field.columns if field is not None else ():
+            merged.pop(column.name, None)
+        merged[name] = value
     given: dict[str, Any] = {}
     overlay: dict[str, str] = {}
-    own = {
-        field.columns[0].name: field
-        for field in contract.fields
-        if field.pseudonym is None and len(field.columns) == 1
-    }
-    columns = {column.name: column for column in contract.columns}
-    fields = {field.name: field for field in contract.fields}
-    merged = dict(payload)
-    wrong: list[Violation] = []
-    for name, value in set_fields.items():
-        if name not in fields and name not in columns:
-            wrong.append(Violation("Q01", name, f"{name} is no field of {contract.entity}"))
-        else:
-            merged[name] = value
-            if name in fields:
-                for column in fields[name].columns:
-                    if column.name != name:
-                        merged.pop(column.name, None)
     for name, value in merged.items():
-        if value is None:
+        if value is None or name not in names:
             continue
-        if name in own and own[name].name == name:
+        field = contract.field(name)
+        if field is not None and (name in set_fields or _is_own(field)):
             given[name] = value
-        elif name in fields and name in set_fields:
-            given[name] = value
-        elif name in columns:
-            if columns[name].pii == "P1" and not _is_pseudonym(value, columns[name].x_type):
-                wrong.append(Violation("Q01", name, f"{name} is not a pseudonym"))
-            else:
-                overlay[name] = str(value)
-    # A column made from a field of another name (code → code_norm) is offered as that field, so
-    # that today's rules see it.
+        elif _is_stored(contract, name, value):
+            overlay[name] = str(value)
+        else:
+            wrong.append(Violation("Q01", name, f"{name} is not a pseudonym"))
+    _offer_code(contract, given, overlay, set_fields)
+    checked = Rules(contract=contract, terms=terms, pseudonyms=pseudonyms).check(given, overlay)
+    checked.violations[:0] = wrong
+    return checked
+
+
+def _is_own(field: Field) -> bool:
+    """Whether a field is stored under its own name and as it is."""
+    names = [column.name for column in field.columns]
+    return field.pseudonym is None and names == [field.name]
+
+
+def _is_stored(contract: EntityContract, name: str, value: Any) -> bool:
+    """Whether a value may stand in a column as it is; in a pseudonym's only a pseudonym may."""
+    try:
+        column = contract.column(name)
+    except KeyError:
+        return False
+    return column.pii != "P1" or _is_pseudonym(value, column.x_type)
+
+
+def _offer_code(
+    contract: EntityContract,
+    given: dict[str, Any],
+    overlay: Mapping[str, str],
+    set_fields: Mapping[str, str],
+) -> None:
+    """Show the rules a code that is stored under other names than it was delivered."""
     for field in contract.fields:
         if field.derive == "code" and field.name not in given:
             code = overlay.get("code_norm")
@@ -824,10 +842,6 @@ def revalidate(
                 code = overlay.get("code_display") or code
             if code is not None:
                 given[field.name] = code
-    rules = Rules(contract=contract, terms=terms, pseudonyms=pseudonyms)
-    checked = rules.check(given, overlay)
-    checked.violations[:0] = wrong
-    return checked
 
 
 def _is_pseudonym(value: Any, x_type: str) -> bool:

@@ -20,13 +20,14 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from ingestion import contract, intake, landing, validate
 from ingestion.conversion import Terms
-from ingestion.intake import Intake, Place
+from ingestion.intake import Intake, Place, RawRecord
 from ingestion.landing import Delivery, Manifest, Origin
 from ingestion.pseudonyms import Pseudonyms
 from ingestion.sources.drops import delimited, ndjson, parquet, roster
@@ -302,8 +303,12 @@ def _land_roster(work: Fetch, file: DroppedFile) -> list[Manifest]:
     manifests = []
     for entity, records in fanned.items():
         delivery = work.delivery(entity, file.origin)
-        manifests.append(work.land(delivery, lambda one, records=records: one.judge(iter(records))))
+        manifests.append(work.land(delivery, partial(_judge_all, records)))
     return manifests
+
+
+def _judge_all(records: list[RawRecord], one: Intake) -> None:
+    one.judge(iter(records))
 
 
 def _land_unusable(work: Fetch, file: DroppedFile, reason: str) -> Manifest:

@@ -222,9 +222,8 @@ def _batch(
     ]
     if numeric:
         given = ", ".join(f'given."{name}"' for name in numeric)
-        also_ok.append(
-            f"(coalesce({given}) is null or not regexp_matches(line, {literal(NUMBERS_AS_WRITTEN)}))"
-        )
+        as_written = f"regexp_matches(line, {literal(NUMBERS_AS_WRITTEN)})"
+        also_ok.append(f"(coalesce({given}) is null or not {as_written})")
     if refused:
         also_ok += _plain_values(refused)
     if any(len(keys) != len(set(keys)) for keys in signatures):

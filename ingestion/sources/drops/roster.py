@@ -6,8 +6,8 @@
 
 A row that breaks the contract is rejected whole, under `creators`; the rest of the roster goes on.
 Days are those of the business time zone: `valid_from` begins with its first moment, `valid_to` is
-the last day that counts. Where no creator or account id is given, the pseudonym of the handle stands
-in for it, the same each time.
+the last day that counts. Where no creator or account id is given, the pseudonym of the handle
+stands in for it, the same each time.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ def _read_csv(path: Path) -> Iterator[RawRecord]:
     if len(data) > 64 * 2**20:
         raise Unusable("is larger than 64 MiB; a roster has a row per creator")
     header = delimited.read_header(data, contract.load("drops", "roster"))
-    for row in delimited.rows(data[header.length :], header):
-        yield row
+    yield from delimited.rows(data[header.length :], header)
 
 
 def _read_xlsx(path: Path) -> Iterator[RawRecord]:
