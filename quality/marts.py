@@ -12,7 +12,7 @@ import duckdb
 
 from quality.checks import Check, Suite, between_check, rows_check, share_check
 from quality.facts import Facts
-from setae.warehouse import MARTS_ALIAS, quote
+from setae.warehouse import MARTS_ALIAS, literal, quote
 
 PREVIOUS = "previous"
 """Catalog name of the publication that readers have now."""
@@ -251,13 +251,13 @@ def _totals(connection: duckdb.DuckDBPyConnection) -> str:
         source = schema.removeprefix("raw_")
         if (schema, "transactions") in tables:
             parts.append(
-                f"select '{source}' as source, count(distinct basket_id) as order_count, "
+                f"select {literal(source)} as source, count(distinct basket_id) as order_count, "
                 "coalesce(sum(sales_value), 0) as net_sales_amount "
                 f"from ({_newest(schema, 'transactions')}) as line"
             )
         if (schema, "orders") in tables:
             parts.append(
-                f"select '{source}' as source, "
+                f"select {literal(source)} as source, "
                 "count(*) filter (where not coalesce(is_test, false)) as order_count, "
                 "null as net_sales_amount "
                 f"from ({_newest(schema, 'orders')}) as placed"
@@ -389,7 +389,7 @@ def _row_counts(present: frozenset[str], before: frozenset[str]) -> str:
             else "null"
         )
         parts.append(
-            f"select '{table}' as table_name, {now} as row_count, {then} as previous_row_count"
+            f"select {literal(table)} as table_name, {now} as row_count, {then} as previous_row_count"
         )
     return " union all ".join(parts) or (
         "select '' as table_name, 0 as row_count, 0 as previous_row_count"

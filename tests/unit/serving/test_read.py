@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from serving.read import connect
 from setae.errors import DataError
@@ -78,6 +79,18 @@ def test_an_open_reader_keeps_its_publication(published: MartsWorld) -> None:
     assert new.execute(query).fetchall() == [(6,)]
     old.close()
     new.close()
+
+
+def test_a_pool_that_stays_open_does_not_block_publishing(published: MartsWorld) -> None:
+    path = (published.serving / "current.duckdb").resolve()
+    engine = sa.create_engine(f"duckdb:///{path}", connect_args={"read_only": True})
+    with engine.connect() as pooled:
+        query = sa.text("select distinct version from marts.fct_orders")
+        assert pooled.execute(query).fetchall() == [(1,)]
+        assert published.publish(2).changed
+        assert pooled.execute(query).fetchall() == [(1,)]
+    engine.dispose()
+    assert published.read() == 2
 
 
 def test_times_are_utc_whatever_the_process_says(
