@@ -389,7 +389,8 @@ def _row_counts(present: frozenset[str], before: frozenset[str]) -> str:
             else "null"
         )
         parts.append(
-            f"select {literal(table)} as table_name, {now} as row_count, {then} as previous_row_count"
+            f"select {literal(table)} as table_name, {now} as row_count, "
+            f"{then} as previous_row_count"
         )
     return " union all ".join(parts) or (
         "select '' as table_name, 0 as row_count, 0 as previous_row_count"
