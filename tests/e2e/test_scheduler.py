@@ -30,7 +30,6 @@ pytestmark = [pytest.mark.scheduler, pytest.mark.timeout(900)]
 
 DAGS = ["ingest_drops", "transform_warehouse", "publish_marts"]
 WRITERS = {"transform_warehouse", "publish_marts", "maintain_warehouse"}
-LATE_DAY = (small.START + (small.AS_OF - small.START) / 2).date()
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +67,18 @@ def runs(local: LocalAirflow, dag_id: str) -> list[dict]:
 
 
 def settled(local: LocalAirflow) -> bool:
-    """Nothing runs, waits or is about to be set off by an asset."""
-    states = {run["state"] for dag_id in DAGS for run in runs(local, dag_id)}
-    if states & {"queued", "running"}:
+    """Nothing runs or waits, and every asset event has set off its run."""
+    if {run["state"] for dag_id in DAGS for run in runs(local, dag_id)} & {"queued", "running"}:
         return False
-    ingested = sum(run["state"] == "success" for run in runs(local, "ingest_drops"))
-    return bool(runs(local, "publish_marts")) == bool(ingested)
+    events = local.api.get("/assets/events", limit=100)["asset_events"]
+    causes = [event for event in events if event["name"] in ("raw_drops", "builds")]
+    return all(event["created_dagruns"] for event in causes)
+
+
+def backfilled(local: LocalAirflow) -> list[dict]:
+    """Runs of `ingest_drops` that a backfill made and that succeeded."""
+    found = runs(local, "ingest_drops")
+    return [run for run in found if (run["run_type"], run["state"]) == ("backfill", "success")]
 
 
 def tasks(local: LocalAirflow, dag_id: str) -> list[dict]:
@@ -81,50 +86,33 @@ def tasks(local: LocalAirflow, dag_id: str) -> list[dict]:
     return found["task_instances"]
 
 
-def test_a_backfill_heals_a_range_and_the_chain_follows_by_itself(airflow, tmp_path):
-    first = (small.START).date().isoformat()
-    third = (small.START.date().replace(day=small.START.day + 2)).isoformat()
-    command = ["backfill", "create", "--dag-id", "ingest_drops"]
-    code = scheduler.airflow_command(
-        airflow.settings, [*command, "--from-date", first, "--to-date", third]
-    )
-    assert code == 0
-    wait_for(
-        lambda: len([r for r in runs(airflow, "ingest_drops") if r["state"] == "success"]) == 3,
-        seconds=120,
-        what="three partitions ingested",
-    )
-    keys = sorted(run["partition_key"] for run in runs(airflow, "ingest_drops"))
-    assert keys == ["2026-03-01", "2026-03-02", "2026-03-03"]
-    wait_for(lambda: settled(airflow), seconds=240, what="transform and publish")
+def backfill(local: LocalAirflow, first: str, last: str, *more: str) -> None:
+    command = ("backfill", "create", "--dag-id", "ingest_drops")
+    dates = ("--from-date", first, "--to-date", last)
+    assert scheduler.airflow_command(local.settings, [*command, *dates, *more]) == 0
+
+
+def test_a_backfill_heals_a_range_and_the_chain_follows_by_itself(airflow):
+    backfill(airflow, "2026-04-25", "2026-04-27")
+    wait_for(lambda: len(backfilled(airflow)) == 3, seconds=180, what="three partitions")
+    keys = sorted(run["partition_key"] for run in backfilled(airflow))
+    assert keys == ["2026-04-25", "2026-04-26", "2026-04-27"]
+    wait_for(lambda: settled(airflow), seconds=400, what="transform and publish")
     for dag_id in ("transform_warehouse", "publish_marts"):
         found = runs(airflow, dag_id)
         assert {run["state"] for run in found} == {"success"}
         assert {run["partition_key"] for run in found} == {"ledger"}
         assert {run["run_type"] for run in found} == {"asset_triggered"}
-        assert 1 <= len(found) <= 3
+        assert len(found) <= len(runs(airflow, "ingest_drops"))
 
 
 def test_a_late_delivery_is_healed_by_backfilling_its_range(airflow, tmp_path):
     deliveries = small.deliveries()
     for delivery in deliveries[len(deliveries) // 2 :]:
         delivery.write(airflow.settings.home / "drops")
-    code = scheduler.airflow_command(
-        airflow.settings,
-        [
-            *("backfill", "create", "--dag-id", "ingest_drops"),
-            *("--from-date", small.START.date().isoformat()),
-            *("--to-date", small.START.date().isoformat()),
-            *("--reprocess-behavior", "completed"),
-        ],
-    )
-    assert code == 0
-    wait_for(
-        lambda: len([r for r in runs(airflow, "ingest_drops") if r["state"] == "success"]) == 4,
-        seconds=120,
-        what="the partition ingested again",
-    )
-    wait_for(lambda: settled(airflow), seconds=240, what="transform and publish")
+    backfill(airflow, "2026-04-25", "2026-04-25", "--reprocess-behavior", "completed")
+    wait_for(lambda: len(backfilled(airflow)) == 4, seconds=180, what="the partition again")
+    wait_for(lambda: settled(airflow), seconds=400, what="transform and publish")
     by_hand = small_home(tmp_path / "hand")
     stages.run(by_hand)
     assert content_hashes(airflow.settings.home) == content_hashes(by_hand.home)
@@ -181,7 +169,7 @@ def test_a_run_past_its_deadline_leaves_an_alert(airflow):
     path = Home(airflow.settings.home).airflow / "alerts.ndjson"
     wait_for(path.exists, seconds=30, what="an alert")
     alerts = [json.loads(line) for line in path.read_text().splitlines()]
-    assert {"transform_warehouse", "publish_marts"} <= {alert["dag_id"] for alert in alerts}
+    assert "transform_warehouse" in {alert["dag_id"] for alert in alerts}
     assert {alert["alert"] for alert in alerts} == {"deadline_missed"}
 
 
@@ -202,7 +190,7 @@ def test_gate_results_are_in_the_task_logs(airflow):
         logs = [
             airflow.task_log(task).read_text()
             for task in tasks(airflow, dag_id)
-            if task["task_id"] == task_id
+            if (task["task_id"], task["state"]) == (task_id, "success")
         ]
         assert any(re.search(r"gate (raw|marts): passed: ", log) for log in logs)
 
