@@ -13,7 +13,7 @@ from typing import Literal
 Severity = Literal["error", "warn"]
 Outcome = Literal["passed", "failed", "no_history"]
 
-ROWS = "UnexpectedRowsExpectation"
+ROWS = "NoRows"
 """The expectation that a query finds no row; `{batch}` in it stands for the suite's query."""
 
 
@@ -27,13 +27,14 @@ class Check:
         severity: `error` stops the run, `warn` is reported.
         expected: What should be, for a person.
         todo: What to do where it is not.
-        expectation: Class name in `great_expectations.expectations`.
+        expectation: Class name in `great_expectations.expectations`, or `ROWS`.
         arguments: For the expectation.
         observed_sql: One value: what is.
         failing_sql: The rows that make it fail.
         file_column: Column of `failing_sql` that names the landed file; only those files fail.
             None: every file of the batch does.
         missing_history: Why there is nothing to compare with; the check is then not judged.
+        observed_if_passed: What `observed_sql` says whenever the check holds, if that is known.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Check:
     expectation: str = ROWS
     file_column: str | None = None
     missing_history: str | None = None
+    observed_if_passed: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,7 @@ def rows_check(
         f"from ({bad_rows}) as bad",
         failing_sql=bad_rows,
         file_column=file_column,
+        observed_if_passed="0 rows",
     )
 
 

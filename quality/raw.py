@@ -160,7 +160,7 @@ def _rejects(batch: Batch) -> list[Check]:
             file_column="file_id",
         ),
     ]
-    return [replace(check, observed_sql=observed) for check in checks]
+    return [replace(check, observed_sql=observed, observed_if_passed=None) for check in checks]
 
 
 def _volume(batch: Batch) -> list[Check]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from quality.checks import Check, Suite
+from quality.checks import ROWS, Check, Suite
 from setae.errors import LeaseHeld
 from setae.settings import Settings
 from setae.warehouse import Home, connect
@@ -75,7 +75,7 @@ def test_rows_are_found_whatever_the_sql_holds(numbers: Settings) -> None:
     from quality.datasource import open_warehouse
 
     def rows(name: str, sql: str) -> Check:
-        return make_check(name, "UnexpectedRowsExpectation", unexpected_rows_query=sql)
+        return make_check(name, ROWS, unexpected_rows_query=sql)
 
     checks = [
         rows("plain", "select * from {batch} where n > 99"),
