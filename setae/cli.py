@@ -239,6 +239,7 @@ def load(home: HomeOption = None) -> None:
 def check(
     stage: Annotated[Literal["raw", "marts"], typer.Argument(help="Which gate.")] = "raw",
     home: HomeOption = None,
+    as_of: AsOfOption = None,
     accept: Annotated[
         str | None, typer.Option(help="Let a file through that failed; needs --reason.")
     ] = None,
@@ -253,7 +254,12 @@ def check(
     settings = _settings(home)
     with _display() as progress:
         report = stages.check(
-            settings, stage=stage, accept=accept, reason=reason, progress=progress
+            settings,
+            stage=stage,
+            as_of=_instant(as_of, settings),
+            accept=accept,
+            reason=reason,
+            progress=progress,
         )
     _warn(report)
     out.print(f"{escape(report.message)}; {report.report}")
@@ -296,6 +302,7 @@ def publish(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Point readers at the publication before.")
     ] = False,
+    to: Annotated[str | None, typer.Option(help="With --rollback: the run id to go to.")] = None,
 ) -> None:
     """Publish the checked marts, or go back.
 
@@ -305,7 +312,7 @@ def publish(
 
     settings = _settings(home)
     with _display() as progress:
-        result = stages.publish(settings, rollback=rollback, progress=progress)
+        result = stages.publish(settings, rollback=rollback, to=to, progress=progress)
     _say_published(settings, result)
 
 

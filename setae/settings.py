@@ -16,7 +16,15 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psutil
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -185,6 +193,17 @@ class Settings(BaseSettings):
     dbt_vars: dict[str, Any] = Field(
         default_factory=dict, description="Overrides of `vars:` in `dbt_project/dbt_project.yml`."
     )
+
+    @field_validator("sources")
+    @classmethod
+    def _named_as_their_kind(cls, value: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
+        # One name all the way: folder, raw schema, dbt source, DAG. Staging reads no other.
+        for name, source in value.items():
+            if name != source.kind:
+                raise ValueError(
+                    f"[sources.{name}]: name it after its kind, [sources.{source.kind}]"
+                )
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -235,6 +235,7 @@ def check(
     settings: Settings,
     *,
     stage: Literal["raw", "marts"] = "raw",
+    as_of: datetime | None = None,
     accept: str | None = None,
     reason: str | None = None,
     progress: Progress = SILENT,
@@ -243,6 +244,8 @@ def check(
 
     Args:
         stage: Which gate.
+        as_of: What freshness is measured against; by default the settings' or the newest
+            window's end.
         accept: A file id whose failed gate a person overrides, with `reason`.
 
     Raises:
@@ -255,7 +258,7 @@ def check(
         with _recorded(settings, f"check {stage}") as summary:
             progress.step(f"check {stage}")
             if stage == "raw":
-                report = gate.check_raw(settings, progress=progress)
+                report = gate.check_raw(settings, as_of=as_of, progress=progress)
                 failpoint("check:before_status")
                 held.check()
                 if report.file_status:
@@ -340,9 +343,17 @@ def transform(
 
 
 def publish(
-    settings: Settings, *, rollback: bool = False, progress: Progress = SILENT
+    settings: Settings,
+    *,
+    rollback: bool = False,
+    to: str | None = None,
+    progress: Progress = SILENT,
 ) -> PublishResult:
     """Publish the checked marts, or go back to the publication before.
+
+    Args:
+        rollback: Point readers at an earlier publication instead of making one.
+        to: Run id to go to with `rollback`; by default the newest intact one before the current.
 
     Raises:
         GateFailed: The marts have not passed their gate since they were built.
@@ -351,7 +362,7 @@ def publish(
     with lease(settings, stage="publish") as held, _recorded(settings, "publish") as summary:
         progress.step("publish")
         if rollback:
-            result = publication.rollback(settings, lease=held)
+            result = publication.rollback(settings, lease=held, to=to)
         else:
             result = publication.publish(settings, lease=held, progress=progress)
         summary |= {
@@ -380,7 +391,7 @@ def run(
         fetch(settings, source=name, start=start, end=end, progress=progress) for name in names
     )
     loaded = load(settings, progress=progress)
-    raw_gate = check(settings, stage="raw", progress=progress)
+    raw_gate = check(settings, stage="raw", as_of=as_of, progress=progress)
     transformed = transform(settings, as_of=as_of, full_refresh=full_refresh, progress=progress)
     marts_gate = check(settings, stage="marts", progress=progress)
     published = publish(settings, progress=progress)
@@ -402,7 +413,7 @@ def rebuild(
                 part.unlink(missing_ok=True)
         shutil.rmtree(home.temporary, ignore_errors=True)
     load(settings, progress=progress)
-    check(settings, stage="raw", progress=progress)
+    check(settings, stage="raw", as_of=as_of, progress=progress)
     result = transform(settings, as_of=as_of, full_refresh=True, progress=progress)
     check(settings, stage="marts", progress=progress)
     return result

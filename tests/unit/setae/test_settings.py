@@ -43,6 +43,7 @@ def test_as_of_is_turned_into_utc(tmp_path: Path) -> None:
         ("thread = 2\n", "thread: Extra inputs"),
         ('memory_limit = "much"\n', "memory_limit: "),
         ('[sources.x]\nkind = "fax"\n', r"sources\.x\.kind: "),
+        ('[sources.shop]\nkind = "drops"\n', r"sources: .*name it after its kind"),
         ("threads = [\n", "cannot be read"),
     ],
 )
@@ -56,9 +57,9 @@ def test_a_wrong_value_is_one_line_with_file_and_field(
 
 
 def test_an_unknown_source_is_named_with_those_there_are(tmp_path: Path) -> None:
-    settings = make_home(tmp_path, '[sources.shop]\nkind = "drops"\n')
-    with pytest.raises(ConfigError, match=r"no source 'shp' \(configured: shop\)"):
-        settings.source("shp")
+    settings = make_home(tmp_path, '[sources.drops]\nkind = "drops"\n')
+    with pytest.raises(ConfigError, match=r"no source 'drop' \(configured: drops\)"):
+        settings.source("drop")
 
 
 def test_the_key_comes_from_the_file_or_the_environment(
