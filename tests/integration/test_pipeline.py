@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 
 from setae import stages
-from setae.settings import Settings, load_settings
-from setae.warehouse import Home
+from setae.settings import Settings
+from setae.warehouse import Home, connect
 from tests.integration.conftest import content_hashes, published, run_cli, small_home
 from tests.worlds import small
 from tests.worlds.small import Delivery
@@ -92,8 +93,8 @@ def test_a_rebuild_from_landing_gives_the_same_bits(
 
 @pytest.mark.parametrize(
     "variables",
-    [{"SETAE_THREADS": "1"}, {"TZ": "America/New_York"}, {"TZ": "Pacific/Apia"}],
-    ids=["one thread", "New York", "Apia"],
+    [{"SETAE_THREADS": "1", "TZ": "America/New_York"}, {"TZ": "Pacific/Apia"}],
+    ids=["one thread, New York", "two threads, Apia"],
 )
 def test_threads_and_the_process_zone_do_not_show(
     tmp_path: Path, expected: dict[str, str], variables: dict[str, str]
@@ -145,40 +146,31 @@ def test_two_kills_inside_each_stage_end_in_the_same_bits(
     assert content_hashes(settings.home) == expected
 
 
-def test_a_failed_data_test_publishes_nothing(tmp_path: Path) -> None:
+def test_a_failed_gate_publishes_nothing_until_somebody_decides(
+    undisturbed: Settings, expected: dict[str, str], tmp_path: Path
+) -> None:
     settings = small_home(tmp_path / "home")
-    stages.run(settings)
-    before = content_hashes(settings.home)
-    # A line whose money is not its order's: the order says 100.00, its only line 55.00.
-    Delivery(
-        "orders",
-        "wrong.ndjson",
-        (
-            {
-                "order_id": "wrong",
-                "ordered_at": "2026-04-02T10:00:00Z",
-                "currency": "EUR",
-                "customer_id": "cust-u1",
-                "gross_amount": "100.00",
-                "total_amount": "100.00",
-            },
-        ),
-    ).write(settings.home / "drops")
-    Delivery(
-        "order_lines",
-        "wrong.ndjson",
-        (
-            {
-                "order_id": "wrong",
-                "line_id": "1",
-                "product_id": "p1",
-                "quantity": 1,
-                "net_amount": "55.00",
-            },
-        ),
-    ).write(settings.home / "drops")
-    outcome = run_cli(settings.home, "run")
-    assert outcome.returncode == 65, outcome.stdout + outcome.stderr
-    assert len(outcome.stderr.strip().splitlines()) == 1
-    assert content_hashes(settings.home) == before
-    assert load_settings(settings.home) == settings
+    shutil.copytree(undisturbed.home, settings.home, dirs_exist_ok=True, symlinks=True)
+    broken = tuple(
+        {"order_id": f"b{number}", "ordered_at": "2026-04-02", "currency": "EUR", "gross_amount": 1}
+        for number in range(30)
+    )
+    Delivery("orders", "broken.ndjson", broken).write(settings.home / "drops")
+    stopped = run_cli(settings.home, "run")
+    assert stopped.returncode == 65, stopped.stdout + stopped.stderr
+    assert len(stopped.stderr.strip().splitlines()) == 1
+    assert content_hashes(settings.home) == expected
+
+    with connect(settings) as connection:
+        (file_id,) = connection.execute(
+            "select file_id from ops.loaded_files where gate_status = 'failed'"
+        ).fetchone() or ("",)
+    nobody = run_cli(settings.home, "check", "raw", "--accept", file_id)
+    assert (nobody.returncode, "--reason" in nobody.stderr) == (78, True)
+    accepted = run_cli(
+        settings.home, "check", "raw", "--accept", file_id, "--reason", "a test export"
+    )
+    assert accepted.returncode == 0, accepted.stderr
+    # All its rows are in quarantine, so what is published does not change.
+    assert run_cli(settings.home, "run").returncode == 0
+    assert content_hashes(settings.home) == expected
