@@ -140,6 +140,7 @@ def test_the_hardening_is_that_of_the_local_airflow(services, settings):
         "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG",
         "AIRFLOW__CORE__LOAD_EXAMPLES",
         "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME",
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS",
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED",
         "SCARF_ANALYTICS",

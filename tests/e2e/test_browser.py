@@ -127,6 +127,6 @@ def test_the_page_for_the_person_on_call_is_one_click_away(airflow, page):
     from playwright.sync_api import expect
 
     page.goto(f"{airflow.url}/dags/publish_marts")
-    page.get_by_role("button", name=re.compile("documentation", re.IGNORECASE)).click()
+    page.get_by_role("button", name="Dag Docs").click()
     expect(page.locator("body")).to_contain_text("Safe to rerun?")
     shoot(page, "documentation")
