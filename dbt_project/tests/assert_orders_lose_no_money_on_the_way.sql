@@ -1,17 +1,12 @@
--- What staging delivers is what the resolved orders hold, to the cent, source by source.
-with drops_orders as (
+-- Identity, refunds, codes and channels join to orders without losing or doubling a cent, source by
+-- source.
+with orders as (
 
-    select * from {{ ref('stg_drops__orders') }}
-
-),
-
-baskets as (
-
-    select * from {{ ref('stg_complete_journey__baskets') }}
+    select * from {{ ref('int_orders__unioned') }}
 
 ),
 
-orders as (
+resolved_orders as (
 
     select * from {{ ref('int_orders__resolved') }}
 
@@ -26,20 +21,7 @@ delivered as (
         sum(discount_amount) as discount_amount,
         sum(total_amount) as total_amount
 
-    from drops_orders
-
-    group by source
-
-    union all
-
-    select
-        source,
-        count(*) as order_count,
-        sum(gross_amount) as gross_amount,
-        sum(discount_amount) as discount_amount,
-        sum(total_amount) as total_amount
-
-    from baskets
+    from orders
 
     group by source
 
@@ -55,7 +37,7 @@ resolved as (
         sum(total_amount) as total_amount,
         sum(net_sales_amount + returned_amount) as net_before_returns_amount
 
-    from orders
+    from resolved_orders
 
     group by source
 

@@ -6,9 +6,38 @@ with drops_events as (
 
 ),
 
-baskets as (
+orders as (
 
-    select * from {{ ref('stg_complete_journey__baskets') }}
+    select * from {{ ref('int_orders__unioned') }}
+
+),
+
+purchase_events as (
+
+    select order_key
+
+    from drops_events
+
+    where event_type = 'purchase'
+        and order_key is not null
+
+    group by order_key
+
+),
+
+-- Whoever buys in a shop of bricks was there: the order itself is the visit, unless a feed of
+-- events has told of it.
+store_visits as (
+
+    select orders.*
+
+    from orders
+    left join purchase_events
+        on orders.order_key = purchase_events.order_key
+
+    where orders.channel = 'store'
+        and not orders.is_test
+        and purchase_events.order_key is null
 
 ),
 
@@ -51,20 +80,19 @@ final as (
 
     union all
 
-    -- A basket is a visit to the shop that ended at the till.
     select
-        event_key,
+        order_key || ':visit' as event_key,
         customer_pid,
-        cast(null as varchar) as user_pid,
-        cast(null as varchar) as visitor_pid,
+        user_pid,
+        visitor_pid,
         cast(null as varchar) as creator_key,
         cast(null as varchar) as product_key,
         order_key,
         cast(null as varchar) as click_key,
         cast(null as varchar) as post_id,
         'purchase' as event_type,
-        'basket' as event_name,
-        platform,
+        'store_order' as event_name,
+        'store' as platform,
         'other' as device_class,
         'ok' as time_quality,
         cast(null as varchar) as url_host,
@@ -85,7 +113,7 @@ final as (
         cast(null as timestamp) as received_at,
         {{ lineage_columns() }}
 
-    from baskets
+    from store_visits
 
 )
 

@@ -43,7 +43,6 @@ completed_drops_lines as (
         drops_lines.order_line_key,
         drops_lines.order_key,
         drops_lines.product_key,
-        drops_lines.line_id,
         drops_lines.product_id,
         drops_lines.sku,
         drops_lines.is_gift_card,
@@ -55,7 +54,6 @@ completed_drops_lines as (
         coalesce(drops_lines.currency_code, orders.currency_code) as currency_code,
         drops_lines.source,
         drops_lines.source_account,
-        drops_lines.source_record_id,
         drops_lines.is_deleted
 
     from drops_lines
@@ -70,7 +68,6 @@ unioned as (
         order_line_key,
         order_key,
         product_key,
-        line_id,
         product_id,
         sku,
         is_gift_card,
@@ -82,7 +79,6 @@ unioned as (
         currency_code,
         source,
         source_account,
-        source_record_id,
         is_deleted
 
     from completed_drops_lines
@@ -93,7 +89,6 @@ unioned as (
         order_line_key,
         order_key,
         product_key,
-        line_id,
         product_id,
         cast(null as varchar) as sku,
         false as is_gift_card,
@@ -105,7 +100,6 @@ unioned as (
         currency_code,
         source,
         source_account,
-        source_record_id,
         is_deleted
 
     from basket_lines
@@ -118,7 +112,6 @@ final as (
         unioned.order_line_key,
         unioned.order_key,
         unioned.product_key,
-        unioned.line_id,
         unioned.product_id,
         unioned.sku,
         case when unioned.quantity = 0 then 'zero_quantity' end as quality_flag,
@@ -136,7 +129,6 @@ final as (
         unioned.currency_code,
         unioned.source,
         unioned.source_account,
-        unioned.source_record_id,
         unioned.is_deleted
 
     from unioned

@@ -44,7 +44,6 @@ final as (
 
     select
         {{ global_key('complete_journey', 'basket_id') }} as order_key,
-        {{ global_key('complete_journey', 'basket_id') }} as event_key,
         {{ global_key('complete_journey', 'customer_pid') }} as customer_key,
         customer_pid,
         basket_id as order_number,
