@@ -5,6 +5,8 @@
     A build from nothing recomputes everything anyway, so it asks for no row.
 #}
 {% macro changed_records(records) -%}
+    {#- Named in every build: dbt keeps what a model depends on from the last time it was parsed. -#}
+    {%- set pending = source('ops', 'transform_pending') -%}
     select *
     from {{ records }}
     where
@@ -12,7 +14,7 @@
     {%- else %} _record_key in (
         select _record_key
         from {{ records }}
-        where _file_id in (select file_id from {{ source('ops', 'transform_pending') }})
+        where _file_id in (select file_id from {{ pending }})
     )
     {%- endif %}
 {%- endmacro %}
