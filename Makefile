@@ -16,7 +16,8 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo up test test-scheduler test-browser test-compat check lint typecheck docs clean
+.PHONY: help install demo up test test-orders test-scheduler test-browser test-compat check lint \
+  typecheck docs clean
 
 help: ## What each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,7 +44,10 @@ up: $(READY) ## Airflow's pages and scheduler on loopback, until Ctrl-C
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
 	@$(BIN)/pytest -m "not scheduler and not browser and not compat"
 
-test-scheduler: $(READY) ## The DAGs under a real scheduler
+test-orders: $(READY) ## Fifty orders of delivery end in the same content hash (an hour or more)
+	@SETAE_TEST_PERMUTATIONS=50 $(BIN)/pytest tests/integration/test_pipeline.py -k any_order
+
+test-scheduler: $(READY) ## The DAGs under a real scheduler (needs postgresql)
 	@$(BIN)/pytest -m scheduler
 
 test-browser: $(READY) ## The pages in a real browser (needs chromium)
