@@ -42,6 +42,8 @@ _BLOCK = 64
 
 def normalise_email(value: str) -> str | None:
     """NFKC, trimmed, casefolded, the domain in ASCII; None where it is no address."""
+    if len(value) > 1024:
+        return None
     text = unicodedata.normalize("NFKC", value).strip().casefold()
     local, at, domain = text.rpartition("@")
     if not at or not _LOCAL.fullmatch(local):

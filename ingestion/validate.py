@@ -49,6 +49,8 @@ from ingestion.pseudonyms import PATTERN as PSEUDONYM, Pseudonyms
 
 MAXIMUM_BYTES = 2**20
 MAXIMUM_DEPTH = 20
+MAXIMUM_LOCAL_PART = 64
+MAXIMUM_NAME = 200
 MAXIMUM_DIGITS = 400
 """Longer integers are kept as text."""
 
@@ -84,18 +86,11 @@ _KEPT_NAME = re.compile(KEPT_NAME)
 _DENIED_NAME = re.compile(DENIED_NAME, re.IGNORECASE)
 _PERSONAL = re.compile(PERSONAL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_MASKS = (
-    (
-        re.compile(r"[^\s@\"'<>(),;:/?&=]+(?:@|%40)[^\s@\"'<>(),;:/?&=]+\.[^\s@\"'<>(),;:/?&=]+"),
-        "[email]",
-    ),
-    (re.compile(r"(?:@|%40)[0-9A-Za-z_][0-9A-Za-z._-]*"), "[handle]"),
-    (re.compile(r"\+[0-9][0-9 ().-]{6,}[0-9]"), "[phone]"),
-    (re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"), "[ip]"),
-)
-_PERSONAL_ID = re.compile(
-    r"@.*|[^@]*@[^@]*\.[^@]*|\+[0-9][0-9 ().-]{6,}[0-9]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
-)
+_AT = re.compile(r"@|%40")
+_ADDRESS_END = re.compile(r"[\s@%\"'<>(),;:/?&=]")
+_HANDLE_END = re.compile(r"[^0-9A-Za-z._-]")
+_PHONE = re.compile(r"\+[0-9][0-9 ().-]{6,}[0-9]")
+_ADDRESS = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 _SAFE_NUMBER = re.compile(r"-[0-9]{1,9}(?:[.,][0-9]{1,12})?|[0-9]{1,7}|[0-9]{1,9}[.,][0-9]{1,12}")
 _SAFE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:.]{4,18}(?:Z|z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -273,14 +268,62 @@ def _strings(value: Any) -> Iterator[str]:
 
 def is_kept_name(name: str) -> bool:
     """Whether a field the contract does not know may be kept."""
-    return bool(_KEPT_NAME.fullmatch(name)) and not _DENIED_NAME.fullmatch(name)
+    return bool(_KEPT_NAME.fullmatch(name)) and not _is_denied(name)
+
+
+def _is_denied(name: str) -> bool:
+    """Whether a field of this name may hold people's data."""
+    return len(name) > MAXIMUM_NAME or bool(_DENIED_NAME.fullmatch(name))
 
 
 def mask(text: str) -> str:
-    """Free text without e-mail addresses, handles, phone numbers and IP addresses."""
-    for pattern, instead in _MASKS:
-        text = pattern.sub(instead, text)
+    """Free text without e-mail addresses, handles, phone numbers and IP addresses.
+
+    One pass over the text, however long and whatever it holds.
+    """
+    if "@" in text or "%40" in text:
+        text = _mask_at_signs(text)
+    if "+" in text:
+        text = _PHONE.sub("[phone]", text)
+    if "." in text:
+        text = _ADDRESS.sub("[ip]", text)
     return text
+
+
+def _mask_at_signs(text: str) -> str:
+    made: list[str] = []
+    done = 0
+    for sign in _AT.finditer(text):
+        begin, after = sign.span()
+        if begin < done:
+            continue
+        end = _ADDRESS_END.search(text, after)
+        host = text[after : end.start() if end else len(text)]
+        local = 0
+        while (
+            local < MAXIMUM_LOCAL_PART
+            and begin - local > done
+            and not _ADDRESS_END.match(text[begin - local - 1])
+        ):
+            local += 1
+        if local and "." in host.strip("."):
+            made += [text[done : begin - local], "[email]"]
+            done = after + len(host)
+            continue
+        stop = _HANDLE_END.search(text, after)
+        handle = text[after : stop.start() if stop else len(text)]
+        if handle[:1].isalnum() or handle.startswith("_"):
+            made += [text[done:begin], "[handle]"]
+            done = after + len(handle)
+    return "".join([*made, text[done:]])
+
+
+def _is_personal(identifier: str) -> bool:
+    """Whether an id is itself an address or a handle."""
+    local, at, host = identifier.partition("@")
+    if at and (not local or ("." in host and "@" not in host)):
+        return True
+    return bool(_PHONE.fullmatch(identifier) or _ADDRESS.fullmatch(identifier))
 
 
 def _mask_url(text: str) -> str:
@@ -359,10 +402,7 @@ class Rules:
             value = self._clean(field, value, out)
         elif field.x_type == "list":
             is_code = field.derive == "code_list"
-            cleaned = [
-                item if is_code and not _PERSONAL_ID.fullmatch(item) else mask(item)
-                for item in value
-            ]
+            cleaned = [item if is_code and not _is_personal(item) else mask(item) for item in value]
             if cleaned != value:
                 out.note("masked_values")
             value = cleaned
@@ -372,7 +412,7 @@ class Rules:
 
     def _clean(self, field: Field, value: str, out: Checked) -> str:
         if field.x_type == "id" or field.derive == "code":
-            if _PERSONAL_ID.fullmatch(value):
+            if _is_personal(value):
                 raise _Wrong("Q01", "holds an address or a handle; deliver an opaque id")
             return value
         if field.is_dropped or field.derive in ("host", "permalink", "ua_class"):
@@ -444,7 +484,7 @@ class Rules:
         if isinstance(value, dict):
             kept = {}
             for name, item in value.items():
-                if _DENIED_NAME.fullmatch(name) or _PERSONAL.search(name):
+                if _is_denied(name) or _PERSONAL.search(name):
                     out.note("dropped_fields")
                 else:
                     kept[name] = self._scrub(item, out)
