@@ -30,7 +30,8 @@ $(UV):
 $(READY): pyproject.toml uv.lock | $(UV)
 	@echo "Installing the locked environment into .venv/"
 	@start=$$(date +%s); \
-	$(UV) sync --quiet --locked --all-extras && touch $@ && \
+	$(UV) sync --quiet --locked --all-extras && \
+	$(BIN)/python -m setae.scheduler && touch $@ && \
 	echo "Installed in $$(( $$(date +%s) - start )) s"
 
 install: $(READY) ## The locked environment in .venv/

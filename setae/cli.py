@@ -542,9 +542,9 @@ def up(
 
     Example: `setae up --home var/complete_journey`
     """
-    from setae import scheduler
+    from setae import demo as demonstration, scheduler
 
-    scheduler.up(_settings(home), port=port, console=out)
+    scheduler.up(demonstration.ensure_home(home), port=port, console=out)
 
 
 @app.command(

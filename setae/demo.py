@@ -25,7 +25,8 @@ from setae import summary
 from setae.errors import SetaeError
 from setae.initialise import initialise
 from setae.scheduler import LocalAirflow, last_line, running
-from setae.settings import Settings
+from setae.settings import Settings, find_home, load_settings
+from setae.warehouse import Home
 
 TIMEOUT_SECONDS = 30 * 60.0
 _POLL_SECONDS = 0.5
@@ -207,13 +208,7 @@ def demo(
     out = console or Console(highlight=False)
     chosen = DATA_SETS[data]
     began = time.monotonic()
-    made = initialise(
-        home or Path("var") / data,
-        source=chosen.kind,
-        business_timezone=chosen.business_timezone,
-        as_of=chosen.as_of,
-    )
-    settings = made.settings
+    settings = _make_home(home or Path("var") / data, chosen)
     before = summary.published(settings)
     out.print(f"Setae demo on {data}, in {settings.home}", markup=False, soft_wrap=True)
     start = Step("airflow", "start Airflow: scheduler, DAG processor, API server")
@@ -240,6 +235,26 @@ def demo(
     )
     summary.show(settings, out, before=before, seconds=result.seconds)
     return result
+
+
+def ensure_home(home: Path | None) -> Settings:
+    """The settings of a home; one that is not there yet is made.
+
+    A home named like a data set gets that data set's pins, any other a drop folder.
+    """
+    place = Home(find_home(home))
+    if place.config.exists():
+        return load_settings(place.path)
+    chosen = DATA_SETS.get(place.path.name)
+    if chosen is None:
+        return initialise(place.path).settings
+    return _make_home(place.path, chosen)
+
+
+def _make_home(path: Path, data: DataSet) -> Settings:
+    return initialise(
+        path, source=data.kind, business_timezone=data.business_timezone, as_of=data.as_of
+    ).settings
 
 
 def _run(airflow: LocalAirflow, data: DataSet, steps: dict[str, Step], board: Board) -> None:

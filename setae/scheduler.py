@@ -618,3 +618,7 @@ def _only_one(settings: Settings) -> Iterator[IO[str]]:
         stream.write(f"{os.getpid()}\n")
         stream.flush()
         yield stream
+
+
+if __name__ == "__main__":  # at install, so that the first start need not wait for it
+    build_template()

@@ -207,3 +207,15 @@ def test_ending_takes_no_longer_than_it_must():
     end_sessions([child.pid])
     assert time.monotonic() - began < 5
     child.wait()
+
+
+def test_a_home_that_is_not_there_is_made_with_the_pins_of_its_data_set(tmp_path):
+    journey = demo.ensure_home(tmp_path / "complete_journey")
+    assert journey.business_timezone == "America/New_York"
+    assert journey.as_of is not None
+    assert journey.as_of.isoformat() == "2018-01-01T05:00:00+00:00"
+    assert [source.kind for source in journey.sources.values()] == ["complete_journey"]
+    other = demo.ensure_home(tmp_path / "mine")
+    assert [source.kind for source in other.sources.values()] == ["drops"]
+    (tmp_path / "mine" / "setae.toml").write_text('business_timezone = "Europe/Rome"\n')
+    assert demo.ensure_home(tmp_path / "mine").business_timezone == "Europe/Rome"
