@@ -78,6 +78,16 @@ _HEADLINE = {
         "select format('{:,.2f} {}', cast(sum(net_sales_amount) as double), currency_code) "
         "from marts.fct_orders group by currency_code order by currency_code"
     ),
+    "credited to creators": (
+        "select format('{:,} orders, {:,.2f}', count(distinct order_key), "
+        "cast(coalesce(sum(credit_amount), 0) as double)) "
+        "from marts.fct_attribution_credits where is_default and party_type = 'creator'"
+    ),
+    "active of the last 28 days' people on the last day": (
+        "select format('{:.1f} %', 100 * dau_mau_28d_ratio) from marts.fct_stickiness_daily "
+        "where segment_type = 'all' and dau_mau_28d_ratio is not null "
+        "order by activity_date desc limit 1"
+    ),
 }
 
 
