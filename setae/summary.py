@@ -83,7 +83,7 @@ _HEADLINE = {
         "cast(coalesce(sum(credit_amount), 0) as double)) "
         "from marts.fct_attribution_credits where is_default and party_type = 'creator'"
     ),
-    "active of the last 28 days' people on the last day": (
+    "DAU/MAU of 28 days, last day": (
         "select format('{:.1f} %', 100 * dau_mau_28d_ratio) from marts.fct_stickiness_daily "
         "where segment_type = 'all' and dau_mau_28d_ratio is not null "
         "order by activity_date desc limit 1"
