@@ -138,7 +138,7 @@ def fan_out(
         # The handle as it was written: the rules mask handles in free text.
         record = checked.record | {"handle": str(row.value["handle"]).strip()}
         try:
-            made = _records(record, pseudonyms, ZoneInfo(timezone))
+            made = list(_records(record, pseudonyms, ZoneInfo(timezone)))
         except _Refused as refused:
             violation = Violation(refused.rule, refused.name, f"{refused}; mend the roster")
             out[FIRST].append(RawRecord(row.place, violation, row.data))
@@ -164,7 +164,11 @@ def _records(
         raise _Refused("Q01", "handle", "handle is missing")
     creator_id = row.get("creator_id") or pid
     begin = _moment(row["valid_from"], zone, is_end=False)
-    end = _moment(row["valid_to"], zone, is_end=True) if row.get("valid_to") else None
+    last = row.get("valid_to")
+    # Spreadsheets write "for ever" as the calendar's last day.
+    end = None
+    if last is not None and not last.startswith("9999"):
+        end = _moment(last, zone, is_end=True)
     if end is not None and end <= begin:
         raise _Refused("Q02", "valid_to", "valid_to lies before valid_from")
     yield (

@@ -99,7 +99,7 @@ def test_files_are_synced_before_they_get_their_name_and_folders_after(
     fsync, replace = os.fsync, Path.replace
 
     def record_sync(descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         kind = "folder" if path.is_dir() else "rejects" if "rejects" in path.name else "data"
         steps.append(f"sync {'manifest' if 'manifest' in path.name else kind}")
         fsync(descriptor)
@@ -120,9 +120,13 @@ def test_files_are_synced_before_they_get_their_name_and_folders_after(
 
 
 def test_a_draft_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), landing.draft(tmp_path, a_delivery()) as draft:
-        pq.write_table(pa.table({"a": [1]}), draft.data)
-        raise RuntimeError
+    def fail() -> None:
+        with landing.draft(tmp_path, a_delivery()) as draft:
+            pq.write_table(pa.table({"a": [1]}), draft.data)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list((tmp_path / "drops" / "orders").iterdir()) == []
 
 

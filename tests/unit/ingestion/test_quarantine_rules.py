@@ -269,7 +269,7 @@ def test_totals_within_two_cents_are_no_warning(tmp_path: Path, form: str) -> No
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_counter_that_falls_is_warned_of(tmp_path: Path, form: str) -> None:
-    """Falls by more than 20 % and more than 100: 1000 → 799 does, 799 → 700 and 400 → 301 do not."""
+    """Both more than 20 % and more than 100: 1000 → 799 is, 799 → 700 and 400 → 301 are not."""
     settings = drop_home(tmp_path)
     example = contract.load("drops", "post_metric_snapshots").example
     rows = [
