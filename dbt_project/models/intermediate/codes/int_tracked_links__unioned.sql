@@ -33,6 +33,7 @@ final as (
         coalesce(drops_links.creator_key, posts_by_id.creator_key) as creator_key,
         drops_links.campaign_key,
         posts_by_id.post_key,
+        drops_links.post_id,
         drops_links.platform,
         drops_links.slug,
         drops_links.target_url,

@@ -2,7 +2,7 @@
 
 with changed_references as (
 
-    select * from {{ ref('int_changed_references__collected') }}
+    select * from {{ ref('int_changed_references__expanded') }}
 
 ),
 
@@ -21,6 +21,12 @@ orders as (
 order_lines as (
 
     select * from {{ ref('int_order_lines__unioned') }}
+
+),
+
+order_channels as (
+
+    select * from {{ ref('int_order_channels__classified') }}
 
 ),
 
@@ -44,6 +50,17 @@ affected as (
     from orders
     inner join affected_persons
         on orders.person_key = affected_persons.person_key
+
+    union all
+
+    select
+        order_channels.order_key,
+        'channel' as reason
+
+    from order_channels
+    inner join changed_references
+        on order_channels.utm_marks = changed_references.reference_value
+            and changed_references.reference_type = 'marks'
 
     union all
 

@@ -2,7 +2,7 @@
 
 with changed_references as (
 
-    select * from {{ ref('int_changed_references__collected') }}
+    select * from {{ ref('int_changed_references__expanded') }}
 
 ),
 
@@ -42,18 +42,6 @@ touches as (
 
 ),
 
-accounts as (
-
-    select * from {{ ref('int_creator_accounts__unioned') }}
-
-),
-
-promo_codes as (
-
-    select * from {{ ref('int_promo_codes__unioned') }}
-
-),
-
 redemptions as (
 
     select * from {{ ref('int_code_redemptions__matched') }}
@@ -66,7 +54,7 @@ order_codes as (
 
 ),
 
--- A device that changed concerns everybody who ever had it.
+-- A device that changed concerns everybody who ever had it; a link, everybody who clicked on it.
 changed_identities as (
 
     select reference_value as identity_key
@@ -92,44 +80,6 @@ changed_identities as (
     inner join changed_references
         on clicks.link_key = changed_references.reference_value
             and changed_references.reference_type = 'link'
-
-),
-
-changed_codes as (
-
-    select reference_value as code_norm
-
-    from changed_references
-
-    where reference_type = 'code'
-
-    union
-
-    select promo_codes.code_norm
-
-    from promo_codes
-    inner join changed_references
-        on promo_codes.campaign_key = changed_references.reference_value
-            and changed_references.reference_type = 'campaign'
-
-),
-
-changed_creators as (
-
-    select reference_value as creator_key
-
-    from changed_references
-
-    where reference_type = 'creator'
-
-    union
-
-    select accounts.creator_key
-
-    from accounts
-    inner join changed_references
-        on accounts.creator_account_key = changed_references.reference_value
-            and changed_references.reference_type = 'account'
 
 ),
 
@@ -163,8 +113,9 @@ affected as (
     from orders
     inner join order_codes
         on orders.order_key = order_codes.order_key
-    inner join changed_codes
-        on order_codes.code_norm = changed_codes.code_norm
+    inner join changed_references
+        on order_codes.code_norm = changed_references.reference_value
+            and changed_references.reference_type = 'code'
 
     union all
 
@@ -174,8 +125,9 @@ affected as (
         'code' as reason
 
     from redemptions
-    inner join changed_codes
-        on redemptions.code_norm = changed_codes.code_norm
+    inner join changed_references
+        on redemptions.code_norm = changed_references.reference_value
+            and changed_references.reference_type = 'code'
     inner join persons
         on {{ identity_key('customer', 'redemptions.customer_pid') }} = persons.identity_key
 
@@ -186,8 +138,9 @@ affected as (
         'creator' as reason
 
     from touches
-    inner join changed_creators
-        on touches.creator_key = changed_creators.creator_key
+    inner join changed_references
+        on touches.creator_key = changed_references.reference_value
+            and changed_references.reference_type = 'creator'
 
     union all
 
@@ -198,8 +151,9 @@ affected as (
     from orders
     inner join order_codes
         on orders.order_key = order_codes.order_key
-    inner join changed_creators
-        on order_codes.creator_key = changed_creators.creator_key
+    inner join changed_references
+        on order_codes.creator_key = changed_references.reference_value
+            and changed_references.reference_type = 'creator'
 
     union all
 
@@ -213,6 +167,18 @@ affected as (
     inner join changed_references
         on raw_events.post_id = changed_references.reference_value
             and changed_references.reference_type = 'post'
+
+    union all
+
+    -- A click that arrives takes the place of the visit that named it.
+    select
+        events.person_key,
+        'click' as reason
+
+    from events
+    inner join changed_references
+        on events.click_key = changed_references.reference_value
+            and changed_references.reference_type = 'click'
 
     union all
 

@@ -158,6 +158,7 @@ final as (
             when deciding_visits.order_key is not null then 'unmarked_visit'
             else 'no_evidence'
         end as channel_evidence,
+        deciding_visits.utm_marks,
         fitting_rules.rule_order
 
     from orders
