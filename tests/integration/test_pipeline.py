@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from setae import stages
+from setae import stages, transformation
 from setae.settings import Settings
 from setae.warehouse import Home, connect
 from tests.integration.conftest import content_hashes, published, run_cli, small_home
@@ -174,3 +178,32 @@ def test_a_failed_gate_publishes_nothing_until_somebody_decides(
     # All its rows are in quarantine, so what is published does not change.
     assert run_cli(settings.home, "run").returncode == 0
     assert content_hashes(settings.home) == expected
+
+
+def test_the_formulas_of_the_models_hold_by_hand_worked_numbers(undisturbed: Settings) -> None:
+    """dbt's unit tests; they need the columns of built models, so they run beside the others."""
+    home = Home(undisturbed.home)
+    project = str(transformation.project_directory())
+    variables = {
+        "as_of": "2026-04-26 00:00:00",
+        "data_through_date": "2026-04-25",
+        "business_timezone": "UTC",
+    }
+    with transformation._environment(undisturbed):
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("dbt")),
+                *("--no-use-colors", "--log-path", str(home.dbt / "unit-logs")),
+                *("test", "--select", "test_type:unit", "--project-dir", project),
+                *("--profiles-dir", project, "--target-path", str(home.dbt / "unit-target")),
+                *("--vars", json.dumps(variables)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    last = done.stdout.strip().splitlines()[-1]
+    assert done.returncode == 0, done.stdout[-4000:]
+    passed = re.search(r"PASS=(\d+) ", last)
+    assert passed, last
+    assert int(passed[1]) >= 40
