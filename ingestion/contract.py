@@ -79,7 +79,7 @@ class Column:
     """A column of a landed file and of its raw table.
 
     Attributes:
-        pii: Class of contract.md: `P1` pseudonym, `P2` quasi-identifier, None otherwise.
+        pii: Privacy class: `P1` pseudonym, `P2` quasi-identifier, None otherwise.
         enum: Allowed values, empty for open text.
     """
 

@@ -11,7 +11,7 @@ import pytest
 from setae.settings import Settings, load_settings
 
 KEY = bytes(range(32))
-"""The key of contract.md's test vectors."""
+"""The key of the pseudonyms' test vectors."""
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="setae-airflow-"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")

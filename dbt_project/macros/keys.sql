@@ -1,6 +1,6 @@
 {#
-    Keys are text, `<source>:<scope>:<native id>`, the native id verbatim, its parts joined by colons
-    (contract.md §1). A NULL part makes a NULL key, so an absent reference stays absent.
+    Keys are text, `<source>:<scope>:<native id>`, the native id verbatim, its parts joined by colons.
+    A NULL part makes a NULL key, so an absent reference stays absent.
 
     Args:
         source_name: short name of the source.
@@ -24,7 +24,7 @@
 {%- endmacro %}
 
 
-{# An identity is a pseudonym with its class in front; the pseudonym's scope is already hashed in. #}
+{# An identity is a pseudonym with its class in front; the pseudonym has its scope hashed in. #}
 {% macro identity_key(identity_type, pid) -%}
     '{{ identity_type }}:' || {{ pid }}
 {%- endmacro %}

@@ -1,5 +1,5 @@
 {#
-    The lineage columns of contract.md §1, from the loader's plumbing. `is_deleted` is false for
+    The lineage columns of every canonical model, from the loader's plumbing. `is_deleted` is false for
     every row that staging shows: an erased record is gone from raw.
 #}
 {% macro lineage(source_name) -%}

@@ -1,5 +1,5 @@
 {#
-    The incremental strategy `affected`: sets, not days (architecture.md §1). A model names in
+    The incremental strategy `affected`: sets, not days. A model names in
     `meta.affected` the model that lists the keys to recompute, and the key's column; the rows of
     those keys leave the target and the freshly computed ones enter. With `alive` it also names the
     model that holds every key there is: rows of keys that are gone (a person merged into another)
@@ -19,7 +19,9 @@
 {% macro get_incremental_affected_sql(arg_dict) -%}
     {%- set affected = config.get('meta', {}).get('affected') -%}
     {%- if not affected -%}
-        {{ exceptions.raise_compiler_error("incremental_strategy 'affected' needs meta.affected with `model` and `key` in " ~ model.name) }}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ": strategy 'affected' needs meta.affected with `model` and `key`"
+        ) }}
     {%- endif -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
     {%- set target_relation = arg_dict['target_relation'] -%}
@@ -47,10 +49,8 @@
 #}
 {% macro where_affected(key, affected, or_when=none, clause='where') -%}
     {%- set column = key.split('.')[-1] -%}
+    {%- set also = ' or ' ~ or_when if or_when else '' -%}
     {%- if is_incremental() -%}
-        {{ clause }} (
-            {{ key }} in (select {{ column }} from {{ affected }})
-            {%- if or_when %} or {{ or_when }}{% endif %}
-        )
+        {{ clause }} ({{ key }} in (select {{ column }} from {{ affected }}){{ also }})
     {%- endif -%}
 {%- endmacro %}

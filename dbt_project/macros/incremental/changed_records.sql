@@ -5,7 +5,7 @@
     A build from nothing recomputes everything anyway, so it asks for no row.
 #}
 {% macro changed_records(records) -%}
-    {#- Named in every build: dbt keeps what a model depends on from the last time it was parsed. -#}
+    {#- Named in every build: dbt keeps what a model depends on from its last parse. -#}
     {%- set pending = source('ops', 'transform_pending') -%}
     select *
     from {{ records }}

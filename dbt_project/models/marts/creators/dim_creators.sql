@@ -152,7 +152,7 @@ enrolled_creators as (
         customers.customer_key,
         creators.creator_pid,
         creators.source,
-        -- contract.md 1: a handle in the clear needs a contract or a consent
+        -- a handle in the clear needs a contract or a consent
         case
             when creators.consent_basis in ('contract', 'consent') then creators.display_handle
         end as display_handle,
