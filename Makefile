@@ -43,7 +43,7 @@ up: $(READY) ## Airflow's pages and scheduler on loopback, until Ctrl-C
 	@$(BIN)/setae up --home var/$(DATA)
 
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not scheduler and not browser and not compat"
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat"
 
 test-orders: $(READY) ## Fifty orders of delivery end in the same content hash (an hour or more)
 	@SETAE_TEST_PERMUTATIONS=50 $(BIN)/pytest tests/integration/test_pipeline.py -k any_order
