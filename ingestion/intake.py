@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -142,14 +144,21 @@ def connect(settings: Settings, pseudonyms: Pseudonyms) -> Iterator[duckdb.DuckD
         connection.close()
 
 
-def json_relation(names: Sequence[str], *, trusted: bool) -> str:
-    """SQL of rows whose column `line` holds a JSON object each; its members become `given`."""
+def json_relation(names: Sequence[str], *, trusted: bool, is_checked: bool = False) -> str:
+    """SQL of rows whose column `line` holds a JSON object each; its members become `given`.
+
+    Args:
+        names: Members to take.
+        trusted: The rows come from the strict rules, with `_overlay`.
+        is_checked: Every line is known to be JSON; others than JSON become NULL otherwise.
+    """
     # A struct needs a member; a chunk without any known field is rejected by its required ones.
     struct = ",".join(f'{json.dumps(name)}:"VARCHAR"' for name in names or ["none"])
     overlay = "_overlay, " if trusted else ""
+    line = "line" if is_checked else "case when json_valid(line) then line end as line"
     return (
         f"(select *, from_json(line, {literal('{' + struct + '}')}) as given from (select _row, "
-        f"_line, {overlay}case when json_valid(line) then line end as line from chunk))"
+        f"_line, {overlay}{line} from chunk))"
     )
 
 
@@ -189,6 +198,7 @@ class Intake:
     _least: Any = None
     _greatest: Any = None
     _rejects: list[dict[str, Any]] = field(default_factory=list)
+    _versions: list[npt.NDArray[np.uint64]] = field(default_factory=list)
     _data_writer: Any = None
     _reject_writer: Any = None
 
@@ -205,6 +215,7 @@ class Intake:
                 self._schema,
                 compression="zstd",
                 compression_level=1,
+                use_dictionary=[one.name for one in self._columns if _is_repetitive(one)],
                 store_decimal_as_integer=True,
             )
 
@@ -298,6 +309,7 @@ class Intake:
         if not result.num_rows:
             return
         self._good_count += result.num_rows
+        self._versions.append(result["_version"].to_numpy())
         self._warn_of_bits(result)
         good = result.select(self._schema.names).cast(self._schema)
         if self.contract.time_column is not None:
@@ -412,7 +424,7 @@ class Intake:
             json_inputs(names),
             unknown=json_unknown(unknown),
             trusted=True,
-            relation=json_relation(names, trusted=True),
+            relation=json_relation(names, trusted=True, is_checked=True),
         )
         table = pa.table(
             {
@@ -484,6 +496,9 @@ class Intake:
 
     def _warn_of_conflicts(self) -> None:
         """Q14 within the delivery: one key, one `updated_at`, different content."""
+        versions = np.sort(np.concatenate(self._versions))
+        if not (versions[1:] == versions[:-1]).any():
+            return
         rows = self.connection.execute(
             "select _record_key, max(_line) from read_parquet(?) "
             "group by _record_key, _source_updated_at having count(*) > 1 "
@@ -577,6 +592,16 @@ def _all_there(shown: pa.Table, contract: EntityContract) -> list[bool]:
         return [True] * shown.num_rows
     present = [pc.is_valid(shown[name]).to_pylist() for name in wanted]
     return [all(row) for row in zip(*present, strict=True)]
+
+
+def _is_repetitive(column: Column) -> bool:
+    """Whether a dictionary of the values is small; for keys and hashes it is lost work."""
+    return (
+        column.x_type in ("enum", "ccy", "cc", "bool")
+        or column.name.startswith("utm_")
+        or column.name.endswith("_host")
+        or column.name in ("_source_account", "event_name", "channel", "platform")
+    )
 
 
 def _is_needed(column: Column) -> bool:

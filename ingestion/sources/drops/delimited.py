@@ -274,7 +274,7 @@ def _take_rows(one: Intake, header: Header, rows: Sequence[Row]) -> None:
 def _cells(row: Row, header: Header) -> list[str] | Violation:
     """The cells of one record; empty for a blank line."""
     if row.is_broken:
-        return Violation("Q15", None, "a quote is opened and not closed as CSV has it")
+        return Violation("Q15", None, "a quote or line break stands where CSV has none")
     if len(row.data) > validate.MAXIMUM_BYTES:
         return Violation("Q15", None, "the row is longer than 1 MiB; deliver smaller records")
     try:

@@ -208,6 +208,7 @@ def _batch(
     )
     known = {field.name for field in one.contract.fields}
     signatures = _signatures(one, table)
+    is_json = sum(signatures.values()) == len(table)
     unknown, refused, dropped_count = _unknown(signatures, known)
     # Fields that no line of the chunk has cost nothing: the statement holds NULL in their place.
     present = {name for keys in signatures for name in keys}
@@ -238,7 +239,7 @@ def _batch(
 
     return Batch(
         table=table,
-        relation=intake.json_relation(names, trusted=False),
+        relation=intake.json_relation(names, trusted=False, is_checked=is_json),
         inputs=intake.json_inputs(names),
         record=read,
         unknown=intake.json_unknown(unknown),
@@ -251,8 +252,8 @@ def _signatures(one: Intake, table: pa.Table) -> dict[tuple[str, ...], int]:
     """The distinct lists of names that occur as a line's members, with how often."""
     one.connection.register("chunk", intake.sliced(table))
     rows = one.connection.execute(
-        "select keys, count(*) from (select case when json_valid(line) then json_keys(line) end "
-        "as keys from chunk) where keys is not null group by keys"
+        "select keys, count(*) from (select try(json_keys(line)) as keys from chunk) "
+        "where keys is not null group by keys"
     ).fetchall()
     one.connection.unregister("chunk")
     return {tuple(keys): count for keys, count in rows}

@@ -59,8 +59,8 @@ def test_cells_with_newlines_and_quotes_keep_an_editor_s_line_numbers(
     [
         ("p-2,too,many,cells", "4 cells where the header has 3"),
         ("p-2,few", "2 cells where the header has 3"),
-        ('p-2,"opened,EUR', "a quote is opened and not closed as CSV has it"),
-        ('p-2,"quoted" and on,EUR', "a quote is opened and not closed as CSV has it"),
+        ('p-2,"opened,EUR', "a quote or line break stands where CSV has none"),
+        ('p-2,"quoted" and on,EUR', "a quote or line break stands where CSV has none"),
         ("p-2,in\rside,EUR", "a quote or line break stands where CSV has none"),
     ],
 )
