@@ -34,6 +34,7 @@ from setae.warehouse import literal
 
 CHUNK_BYTES = 32 * 2**20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_RETURN = 0x0D
 
 _DOUBTFUL = (",}", ",]", " }", " ]", "\t}", "\t]", "\r}", "\r]", "\\u0000")
 # JSON allows blanks before a closing bracket, but only odd writers put them there; behind a comma
@@ -145,6 +146,14 @@ def _take(one: Intake, chunk: Chunk) -> None:
     except pa.ArrowInvalid:
         texts, data, starts, ends, kept = _split_bad(one, data, starts, ends, lines, offsets)
         lines, offsets = lines[kept], offsets[kept]
+    # Lines with nothing on them are no records; there may be millions of them.
+    lengths = ends - starts
+    letters = np.frombuffer(data, dtype=np.uint8)
+    is_blank = (lengths == 0) | ((lengths == 1) & (letters[starts] == _RETURN))
+    if is_blank.any():
+        kept = ~is_blank
+        texts = texts.filter(pa.array(kept))
+        starts, ends, lines, offsets = starts[kept], ends[kept], lines[kept], offsets[kept]
     if len(ends):
         one.take(_batch(one, data, texts, starts, ends, lines, offsets))
 
