@@ -83,7 +83,6 @@ def _settings_table(model: type[BaseModel], prefix: str) -> list[str]:
 
 def cli_page() -> str:
     """What `--help` says, command by command."""
-    import click
     import typer.main
 
     from setae.cli import app
@@ -119,7 +118,6 @@ def cli_page() -> str:
             lines.extend(["| option | meaning |", "|---|---|", *rows, ""])
 
     visit(typer.main.get_command(app), "setae")
-    assert click
     return "\n".join(lines)
 
 

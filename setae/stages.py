@@ -30,7 +30,7 @@ from serving import content, publish as publication
 from serving.content import Comparison
 from serving.publish import PublishResult
 from setae import ledger, transformation
-from setae.errors import ConfigError, GateFailed, SetaeError
+from setae.errors import ConfigError, GateFailed
 from setae.failpoints import failpoint
 from setae.lease import current_holder, lease
 from setae.progress import Progress, Silent
@@ -461,7 +461,6 @@ def compare(first: Path, second: Path, *, ignore: tuple[str, ...] = ()) -> Compa
 __all__ = [
     "FetchResult",
     "RunResult",
-    "SetaeError",
     "Status",
     "check",
     "compare",

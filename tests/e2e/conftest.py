@@ -5,37 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from setae import scheduler
 from setae.settings import Settings
 from setae.warehouse import Home
-from tests.conftest import make_home
-from tests.worlds import small
-from tests.worlds.small import Delivery
 
 HERE = Path(__file__).parent
-
-
-def small_home(path: Path, deliveries: Iterable[Delivery] | None = None) -> Settings:
-    """A home whose drop folder holds the small world, or only some of its deliveries."""
-    settings = make_home(path, small.CONFIG)
-    for delivery in small.deliveries() if deliveries is None else deliveries:
-        delivery.write(path / "drops")
-    return settings
-
-
-def content_hashes(home: Path) -> dict[str, str]:
-    """Mart → content hash, from the publication's own table."""
-    current = (home / "serving" / "current.duckdb").resolve()
-    with duckdb.connect(str(current), read_only=True) as connection:
-        row = connection.execute("select table_hashes from marts.publication").fetchone()
-    assert row is not None
-    return dict(row[0])
 
 
 def run_dags(settings: Settings, *dag_ids: str) -> dict[str, Any]:

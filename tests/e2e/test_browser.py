@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from setae.scheduler import WITH_PAGES, running
-from tests.e2e.conftest import small_home
+from tests.integration.conftest import small_home
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 

@@ -12,7 +12,8 @@ from setae import stages
 from setae.scheduler import dags_directory
 from setae.settings import Settings
 from setae.warehouse import Home
-from tests.e2e.conftest import content_hashes, run_dags, small_home
+from tests.e2e.conftest import run_dags
+from tests.integration.conftest import content_hashes, small_home
 
 CHAIN = ("ingest_drops", "transform_warehouse", "publish_marts", "maintain_warehouse")
 

@@ -23,7 +23,7 @@ from setae import scheduler, stages
 from setae.lease import lease
 from setae.scheduler import LocalAirflow, running
 from setae.warehouse import Home
-from tests.e2e.conftest import content_hashes, small_home
+from tests.integration.conftest import content_hashes, small_home
 from tests.worlds import small
 
 pytestmark = [pytest.mark.scheduler, pytest.mark.timeout(900)]

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -135,5 +134,5 @@ def test_a_silent_holder_on_another_host_loses_the_lease(settings: Settings) -> 
         assert held.token == value["token"] + 1
 
 
-def test_nobody_holds_a_lease_that_was_never_taken(settings: Settings, tmp_path: Path) -> None:
+def test_nobody_holds_a_lease_that_was_never_taken(settings: Settings) -> None:
     assert current_holder(settings) is None
