@@ -18,7 +18,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import DAG, CronPartitionTimetable, task
-from assets import RAW_COMPLETE_JOURNEY
+from assets import RAW
 
 from setae.orchestration import TASK_DEFAULTS, TaskProgress, deadline, partition_window
 from setae.settings import load_settings
@@ -38,7 +38,7 @@ with DAG(
     tags=["layer:raw", "source:complete_journey", "tier:3"],
 ):
 
-    @task(outlets=[RAW_COMPLETE_JOURNEY])
+    @task(outlets=[RAW["complete_journey"]])
     def ingest_transactions(partition_key: str | None = None) -> None:
         """Fetch the partition's half-open range and land it (`setae fetch`)."""
         from setae import stages

@@ -18,7 +18,7 @@ docs/runbooks/ingest_late.md.
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronPartitionTimetable, task
-from assets import RAW_DROPS
+from assets import RAW
 
 from setae.orchestration import TASK_DEFAULTS, TaskProgress, deadline, partition_window
 from setae.settings import load_settings
@@ -42,7 +42,7 @@ with DAG(
         sources = load_settings().sources
         return sorted(name for name, source in sources.items() if source.kind == "drops")
 
-    @task(outlets=[RAW_DROPS], map_index_template="{{ source }}")
+    @task(outlets=[RAW["drops"]], map_index_template="{{ source }}")
     def ingest_account(source: str, partition_key: str | None = None) -> None:
         """Fetch one account's files of the partition and land them (`setae fetch`)."""
         from setae import stages

@@ -75,6 +75,8 @@ def _settings_table(model: type[BaseModel], prefix: str) -> list[str]:
             shown = f"`{default}`" if default not in (None, ()) else "unset"
         choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
         meaning = field.description or ""
+        if model is SourceSettings and name == "kind":
+            choices = list(contract.source_kinds())
         if choices:
             meaning += f" One of {', '.join(f'`{choice}`' for choice in choices)}."
         lines.append(f"| `{name}` | `{prefix}{name.upper()}` | {shown} | {meaning} |")

@@ -6,7 +6,7 @@ key, the time column, the parent, which field becomes which pseudonym). The vali
 raw tables, the dbt sources and `docs/reference/contract.md` are all read from these files.
 
     python -m ingestion.contract --write-docs    # docs/reference/contract.md, and the examples in
-                                                 # docs/sources/drops.md
+                                                 # the pages docs/sources/<source kind>.md
     python -m ingestion.contract --check         # fail if either is out of date
     python -m ingestion.contract --dbt-sources drops
 
@@ -207,13 +207,12 @@ def inputs(source_kind: str) -> tuple[str, ...]:
     Raises:
         ConfigError: There are no contracts for this kind.
     """
-    folder = _root() / source_kind
     if source_kind not in source_kinds():
         raise ConfigError(
-            f"ingestion/contracts: no contracts for source kind {source_kind!r} "
-            f"(there are: {', '.join(source_kinds())}); correct `kind` in setae.toml"
+            f"setae.toml: no source kind {source_kind!r} "
+            f"(there are: {', '.join(source_kinds())}); correct `kind`"
         )
-    names = (entry.name for entry in folder.iterdir())
+    names = (entry.name for entry in (_root() / source_kind).iterdir())
     return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
 
 
@@ -470,10 +469,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.dbt_sources:
         sys.stdout.write(dbt_sources(options.dbt_sources))
-    drops = options.docs / "sources" / "drops.md"
     pages = {options.docs / "reference" / "contract.md": reference()}
-    if drops.exists():
-        pages[drops] = with_examples(drops.read_text(encoding="utf-8"), "drops")
+    for kind in source_kinds():
+        page = options.docs / "sources" / f"{kind}.md"
+        if page.exists():
+            pages[page] = with_examples(page.read_text(encoding="utf-8"), kind)
     stale = [
         page
         for page, text in pages.items()

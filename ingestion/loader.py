@@ -84,9 +84,9 @@ class LoadResult:
 
 
 def source_kinds(settings: Settings) -> dict[str, str]:
-    """Configured sources and their kinds, and always `drops`, so that staging compiles."""
+    """Configured sources and their kinds, and every other kind too, so that staging compiles."""
     kinds = {name: source.kind for name, source in settings.sources.items()}
-    return {"drops": "drops", "complete_journey": "complete_journey"} | kinds
+    return {kind: kind for kind in contract.source_kinds()} | kinds
 
 
 def create_raw_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

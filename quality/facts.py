@@ -102,7 +102,7 @@ class Facts:
 
     def source(self, name: str) -> SourceSettings:
         """Settings of a source, with defaults for one that is not configured any more."""
-        return self.settings.sources.get(name) or SourceSettings(kind="drops")
+        return self.settings.sources.get(name) or SourceSettings(kind=name)
 
 
 def raw_table(source: str, entity: str) -> str:
@@ -179,7 +179,7 @@ def _batches(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple
                 history=tuple(file_id for file_id, _, _ in history),
                 rows_per_day=_median([rate for _, _, rate in history]),
                 rows_per_file=_median([float(count) for _, count, _ in history]),
-                settings=configured or SourceSettings(kind="drops"),
+                settings=configured or SourceSettings(kind=source),
             )
         )
     return tuple(batches)

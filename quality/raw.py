@@ -5,7 +5,7 @@ For every feed (source and entity) with files that no gate has passed yet:
 - the files: records are accounted for, rejects stay below the limits of `setae.toml`, volume is
   near that of the feed's history;
 - their rows: shares of missing values and middles of numbers are near those of the history, and
-  what one feed says agrees with another (`quality.drops`, `quality.complete_journey`).
+  what one feed says agrees with another (`checks` in `quality/<source kind>.py`).
 
 And for every source, whether or not a file is waiting: its newest event is fresh at `as_of`. A feed
 in `required_entities` stops the run when it is silent too long; any other only warns. Bands against
@@ -14,13 +14,15 @@ history need 14 passed files; until then their result is `no_history`, never a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
+from typing import cast
 
 import duckdb
 
-from quality import complete_journey, drops
 from quality.checks import Check, Severity, Suite, between_check, rows_check
 from quality.facts import HISTORY_BATCHES, HISTORY_WINDOW, Batch, Facts
 from setae.settings import SourceSettings
@@ -41,11 +43,6 @@ MIDDLE_RATIO = 3.0
 MINIMUM_ROWS = 100
 """Distributions of smaller batches are not compared: they say nothing."""
 
-_CROSS_CHECKS: dict[str, Callable[[Batch], Sequence[Check]]] = {
-    "complete_journey": complete_journey.checks,
-    "drops": drops.checks,
-}
-
 
 def suites(connection: duckdb.DuckDBPyConnection, facts: Facts) -> list[Suite]:
     """The suites of the raw gate for what waits now.
@@ -57,8 +54,7 @@ def suites(connection: duckdb.DuckDBPyConnection, facts: Facts) -> list[Suite]:
     found = _freshness(facts)
     for batch in facts.batches:
         found.append(_files(batch))
-        cross = _CROSS_CHECKS.get(batch.kind)
-        checks = [*_distributions(connection, batch), *(cross(batch) if cross else ())]
+        checks = [*_distributions(connection, batch), *_cross_checks(batch)]
         if checks:
             found.append(
                 Suite(
@@ -70,6 +66,14 @@ def suites(connection: duckdb.DuckDBPyConnection, facts: Facts) -> list[Suite]:
                 )
             )
     return found
+
+
+def _cross_checks(batch: Batch) -> Sequence[Check]:
+    """What the kind's own module says; a source that is not known any more has none."""
+    name = f"quality.{batch.kind}"
+    if find_spec(name) is None:
+        return ()
+    return cast("Sequence[Check]", import_module(name).checks(batch))
 
 
 def _files(batch: Batch) -> Suite:

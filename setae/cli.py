@@ -149,7 +149,7 @@ def _shown(count: int | None) -> str:
 def init(
     home: HomeOption = None,
     source: Annotated[
-        Literal["drops", "complete_journey"], typer.Option(help="Which source to configure.")
+        str, typer.Option(help="Which kind of source to configure: a page of docs/sources.")
     ] = "drops",
     business_timezone: Annotated[
         str | None, typer.Option(help="IANA zone whose days count; asked for if not given.")

@@ -38,7 +38,7 @@ _QUIET_SECONDS = 15.0
 class DataSet:
     """What a demo runs on; everything that depends on the moment is pinned."""
 
-    kind: Literal["complete_journey"]
+    kind: str
     ingest_dag: str
     partition_key: str
     business_timezone: str

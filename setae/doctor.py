@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestion import contract
 from setae.errors import SetaeError
 from setae.lease import current_holder
 from setae.settings import Settings, available_memory_bytes
@@ -90,6 +91,11 @@ def _key(settings: Settings) -> Finding:
 def _sources(settings: Settings) -> Finding:
     names = ", ".join(sorted(settings.sources))
     advice = "" if names else f"run `setae init`, or add [sources.<name>] to {settings.home}"
+    for source in settings.sources.values():
+        try:
+            contract.inputs(source.kind)
+        except SetaeError as error:
+            return Finding("sources", is_good=False, observed=names, advice=str(error))
     return Finding("sources", bool(names), names or "none", advice)
 
 

@@ -6,8 +6,8 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from ingestion import sources
 from setae.errors import ConfigError
 from setae.settings import MINIMUM_KEY_BYTES, Settings, find_home, load_settings
 from setae.warehouse import Home, storage_errors, sync_directory, write_atomically
@@ -17,18 +17,6 @@ TIER_SCHEMES = {
     "industry": "nano [1,000, 10,000)  micro [10,000, 50,000)  mid [50,000, 500,000)  macro, mega",
 }
 """Schemes of the seed `creator_tiers`; all are computed, one leads."""
-
-_DROPS = """
-[sources.drops]
-kind = "drops"
-folder = "drops"      # <home>/drops/<entity>/*.{ndjson,ndjson.gz,csv,parquet}
-account = "demo"      # shop, app or property; part of every key
-"""
-
-_COMPLETE_JOURNEY = """
-[sources.complete_journey]
-kind = "complete_journey"
-"""
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class InitResult:
 def initialise(
     home: Path | None = None,
     *,
-    source: Literal["drops", "complete_journey"] = "drops",
+    source: str = "drops",
     business_timezone: str = "UTC",
     tier_scheme: str = "setae",
     as_of: str | None = None,
@@ -52,7 +40,7 @@ def initialise(
 
     Args:
         home: By default `SETAE_HOME`, else `var/setae`.
-        source: Which source the new `setae.toml` configures.
+        source: Kind of the source that the new `setae.toml` configures.
         business_timezone: IANA zone whose calendar days the marts count.
         tier_scheme: Which of `TIER_SCHEMES` leads in reports.
         as_of: Pin the only 'now', for a data set that has ended.
@@ -72,8 +60,7 @@ def initialise(
             f'leading_tier_scheme = "{tier_scheme}"',
             *([f"as_of = {as_of}"] if as_of else []),
         ]
-        body = _DROPS if source == "drops" else _COMPLETE_JOURNEY
-        write_atomically(place.config, "\n".join(text) + "\n" + body)
+        write_atomically(place.config, "\n".join([*text, "", sources.section(source)]))
     made_key = _make_key(place.key)
     try:
         settings = load_settings(place.path)
@@ -81,10 +68,9 @@ def initialise(
         if made_config:
             place.config.unlink()
         raise
-    for name, configured in settings.sources.items():
-        if configured.kind == "drops":
-            folder = configured.folder or Path(name)
-            (place.path / folder).mkdir(parents=True, exist_ok=True)
+    for configured in settings.sources.values():
+        if configured.folder is not None:
+            (place.path / configured.folder).mkdir(parents=True, exist_ok=True)
     return InitResult(settings=settings, made_config=made_config, made_key=made_key)
 
 

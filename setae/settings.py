@@ -83,8 +83,9 @@ class SourceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["drops", "complete_journey"] = Field(
-        description="Which connector reads it: a folder under `ingestion/sources/`."
+    kind: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="Which connector reads it: a folder under `ingestion/sources/`.",
     )
     folder: Path | None = Field(
         default=None,

@@ -1,18 +1,19 @@
 """Sources: one folder a kind, each with an object that fetches.
 
-`get(kind)` is how a stage finds it. A source reads, checks against its contract, pseudonymises and
-lands; it opens neither the warehouse nor the network of another source.
+A kind exists because its two folders do, `ingestion/contracts/<kind>/` (what it may deliver) and
+`ingestion/sources/<kind>/` (how it is read); nothing lists the kinds a second time. `get(kind)` is
+how a stage finds a source. It reads, checks against its contract, pseudonymises and lands; it opens
+neither the warehouse nor the network of another source. `make new-source` writes the files of one.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from importlib import import_module
+from importlib import import_module, resources
 from typing import Protocol, cast
 
 from ingestion import contract
 from ingestion.landing import Manifest
-from setae.errors import ConfigError
 from setae.progress import Progress
 from setae.settings import Settings
 
@@ -50,11 +51,18 @@ def get(kind: str) -> Source:
     """The source of a kind.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none; the message lists those there are.
     """
-    if kind not in contract.source_kinds():
-        raise ConfigError(
-            f"setae.toml: no source kind {kind!r} (there are: "
-            f"{', '.join(contract.source_kinds())}); correct `kind`"
-        )
+    contract.inputs(kind)
     return cast("Source", import_module(f"ingestion.sources.{kind}").SOURCE)
+
+
+def section(kind: str) -> str:
+    """The section of `setae.toml` that a new home gets for this kind.
+
+    Raises:
+        ConfigError: There is no such kind; the message lists those there are.
+    """
+    contract.inputs(kind)
+    file = resources.files("ingestion") / "sources" / kind / "setae.toml"
+    return file.read_text(encoding="utf-8")

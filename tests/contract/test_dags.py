@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ingestion import contract
 from setae.errors import (
     BuildFailed,
     ConfigError,
@@ -73,13 +74,8 @@ def serialised(dag):
 
 
 def test_every_file_imports_and_there_are_no_others(bag):
-    assert sorted(bag.dags) == [
-        "ingest_complete_journey",
-        "ingest_drops",
-        "maintain_warehouse",
-        "publish_marts",
-        "transform_warehouse",
-    ]
+    ingest = {f"ingest_{kind}" for kind in contract.source_kinds()}
+    assert set(bag.dags) == ingest | WRITERS
 
 
 @per_file
@@ -100,13 +96,23 @@ def test_task_ids_are_verb_and_object_in_snake_case(path, bag):
         assert re.fullmatch(rf"({'|'.join(VERBS)})_[a-z][a-z0-9_]*", task_id)
 
 
-def test_assets_are_tables(assets):
+def test_assets_of_the_warehouse_are_tables(assets):
     declared = [value for value in vars(assets).values() if type(value).__name__ == "Asset"]
     declared.append(assets.model_asset("fct_orders"))
-    assert len(declared) == 5
+    assert len(declared) == 3
     for asset in declared:
         assert re.fullmatch(r"duckdb://warehouse/[a-z_]+/[a-z_]+", asset.uri)
     assert len({asset.uri for asset in declared}) == len(declared)
+
+
+def test_each_source_is_an_asset_that_its_own_dag_alone_writes(assets, bag):
+    assert {kind: asset.uri for kind, asset in assets.RAW.items()} == {
+        kind: f"duckdb://warehouse/raw_{kind}" for kind in contract.source_kinds()
+    }
+    for dag_id, dag in bag.dags.items():
+        written = {asset.name for task in dag.tasks for asset in task.outlets}
+        raw = {name for name in written if name.startswith("raw_")}
+        assert raw == {f"raw_{dag_id.removeprefix('ingest_')}"} & {f"raw_{k}" for k in assets.RAW}
 
 
 @per_file
@@ -233,7 +239,7 @@ def test_the_pool_has_one_slot_wherever_it_is_made():
 
 
 def test_downstream_runs_have_the_one_partition_of_the_ledger(bag, assets):
-    for source in (assets.RAW_DROPS, assets.RAW_COMPLETE_JOURNEY):
+    for source in assets.RAW.values():
         timetable = serialised(bag.dags["transform_warehouse"]).timetable
         mapper = timetable.get_partition_mapper(name=source.name, uri=source.uri)
         assert mapper.to_downstream("2017") == mapper.to_downstream("2026-11-21") == "ledger"

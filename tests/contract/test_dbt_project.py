@@ -13,7 +13,7 @@ from setae.settings import Settings
 from setae.warehouse import duckdb_config
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
-SOURCE_KINDS = ("drops", "complete_journey")
+SOURCE_KINDS = contract.source_kinds()
 
 
 @pytest.mark.parametrize("source_kind", SOURCE_KINDS)

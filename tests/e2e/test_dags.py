@@ -59,9 +59,11 @@ def test_the_assets_are_tables_that_exist(home):
     for path in (place.warehouse, (place.serving / "current.duckdb").resolve()):
         with duckdb.connect(str(path), read_only=True) as connection:
             tables |= set(connection.execute(query).fetchall())
-    for asset in (assets.RAW_DROPS, assets.BUILDS, assets.PUBLICATION):
+    for asset in (assets.BUILDS, assets.PUBLICATION):
         schema, table = asset.uri.removeprefix("duckdb://warehouse/").split("/")
         assert (schema, table) in tables
+    for asset in assets.RAW.values():
+        assert asset.uri.removeprefix("duckdb://warehouse/") in {schema for schema, _ in tables}
 
 
 def test_a_failed_gate_ends_the_run_at_once_and_leaves_the_publication(home):

@@ -43,7 +43,7 @@ def test_the_roster_is_delivered_but_not_landed() -> None:
     ("kind", "entity", "reason"),
     [
         ("drops", "order", "no entity 'order'"),
-        ("shopify", "orders", "no contracts for source kind"),
+        ("fax", "orders", "no source kind 'fax' .*drops"),
     ],
 )
 def test_what_is_not_there_is_told(kind: str, entity: str, reason: str) -> None:

@@ -154,7 +154,7 @@ def make_raw_world(path: Path, config: str = CONFIG) -> RawWorld:
 
 def _create_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
     ledger.create(connection)
-    for kind in ("drops", "complete_journey"):
+    for kind in contract.source_kinds():
         connection.execute(f"create schema raw_{kind}")
         for entity in contract.entities(kind):
             columns = {

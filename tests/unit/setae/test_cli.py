@@ -21,6 +21,7 @@ from setae.errors import (
     StorageError,
 )
 from setae.settings import load_settings
+from tests.conftest import make_home
 
 RUNNER = CliRunner()
 
@@ -135,6 +136,19 @@ def test_status_answers_before_anything_was_run(tmp_path: Path) -> None:
     result = RUNNER.invoke(cli.app, ["status", "--home", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "nothing yet" in result.output
+
+
+def test_a_kind_that_does_not_exist_is_said_with_those_that_do(tmp_path: Path) -> None:
+    make_home(tmp_path, '[sources.fax]\nkind = "fax"\n')
+    for command in (["load"], ["run"], ["fetch", "fax"], ["init", "--source", "fax"]):
+        home = tmp_path / "new" if command[0] == "init" else tmp_path
+        result = RUNNER.invoke(cli.app, [*command, "--home", str(home)])
+        assert isinstance(result.exception, ConfigError)
+        assert "no source kind 'fax' (there are: complete_journey, drops" in str(result.exception)
+    assert not (tmp_path / "new").exists()
+    assert "no source kind 'fax'" in RUNNER.invoke(
+        cli.app, ["doctor", "--home", str(tmp_path)]
+    ).output.replace("\n", " ")
 
 
 def test_doctor_says_what_is_missing(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_as_of_is_turned_into_utc(tmp_path: Path) -> None:
         ('business_timezone = "Mars/Olympus"\n', "business_timezone: .*no IANA time zone"),
         ("thread = 2\n", "thread: Extra inputs"),
         ('memory_limit = "much"\n', "memory_limit: "),
-        ('[sources.x]\nkind = "fax"\n', r"sources\.x\.kind: "),
+        ('[sources.x]\nkind = "Fax 2"\n', r"sources\.x\.kind: "),
         ('[sources.shop]\nkind = "drops"\n', r"sources: .*name it after its kind"),
         ("threads = [\n", "cannot be read"),
     ],
