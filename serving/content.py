@@ -1,24 +1,21 @@
-"""The content hash of a set of marts, and the comparison of two of them.
+"""The content hash of a set of marts.
 
 The hash is what "the same result" means in Setae: it does not depend on the order of rows, columns
 or files, on threads, or on the DuckDB version, and it covers every column of every mart but the
 table `publication` and columns that start with `_`. Each row becomes one text that tells its values
 apart, each text two 64-bit halves of an md5, each half an exact sum; so a row that occurs twice
-counts twice. `compare` uses the same hash and counts rows only where it differs.
+counts twice. `serving.comparison` sets two files side by side by it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
-from setae.errors import DataError
-from setae.warehouse import literal, quote, storage_errors
+from setae.warehouse import quote
 
 MARTS_SCHEMA = "marts"
 PUBLICATION_TABLE = "publication"
@@ -67,52 +64,6 @@ class Content:
     def row_counts(self) -> dict[str, int]:
         """Rows per table, by name."""
         return {table.name: table.row_count for table in self.tables}
-
-
-@dataclass(frozen=True)
-class TableComparison:
-    """How one table differs between two files.
-
-    Attributes:
-        name: Of the table.
-        rows_a: Rows in the first file, None where the table is missing there.
-        rows_b: The same for the second.
-        only_a: Rows of the first that the second lacks, as often as it lacks them; None where
-            the columns differ, so that rows cannot be set side by side.
-        only_b: The same the other way round.
-        columns_only_a: Columns (name and type) that only the first has.
-        columns_only_b: The same for the second.
-    """
-
-    name: str
-    rows_a: int | None
-    rows_b: int | None
-    only_a: int | None = 0
-    only_b: int | None = 0
-    columns_only_a: tuple[str, ...] = ()
-    columns_only_b: tuple[str, ...] = ()
-
-    @property
-    def equal(self) -> bool:
-        """Whether both files hold this table with the same rows."""
-        return (
-            self.rows_a is not None
-            and self.rows_a == self.rows_b
-            and self.only_a == 0
-            and self.only_b == 0
-        )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two sets of marts, table by table."""
-
-    tables: tuple[TableComparison, ...]
-
-    @property
-    def equal(self) -> bool:
-        """Whether every table is."""
-        return all(table.equal for table in self.tables)
 
 
 def tables(
@@ -168,106 +119,11 @@ def content_hash(
     # `marts.duckdb` opened directly is catalog `marts`: `marts.<table>` alone would be ambiguous.
     catalog = catalog or _current_database(connection)
     contents = tuple(
-        _table_content(connection, table, catalog=catalog, schema=schema)
+        table_content(connection, table, catalog=catalog, schema=schema)
         for table in tables(connection, catalog=catalog, schema=schema, ignore=ignore)
     )
     text = "\n".join(f"{table.name} {table.content_hash}" for table in contents)
     return Content(tables=contents, content_hash=_digest(text))
-
-
-def compare(a: Path, b: Path, *, ignore: Collection[str] = ()) -> Comparison:
-    """Set two files of marts side by side; both are only read.
-
-    Args:
-        a: A published file, `current.duckdb`, or a working `marts.duckdb`.
-        b: The other.
-        ignore: Names to leave out, `column` or `table.column`.
-
-    Returns:
-        One entry per table of either file, by name.
-
-    Raises:
-        DataError: A file is missing.
-        StorageError: A file cannot be opened.
-    """
-    with _attached(a, b) as (connection, first, second):
-        left = {table.name: table for table in tables(connection, catalog=first, ignore=ignore)}
-        right = {table.name: table for table in tables(connection, catalog=second, ignore=ignore)}
-        return Comparison(
-            tables=tuple(
-                _compare_table(
-                    connection, name, left.get(name), right.get(name), first=first, second=second
-                )
-                for name in sorted(left.keys() | right.keys())
-            )
-        )
-
-
-@contextmanager
-def _attached(a: Path, b: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, str]]:
-    paths = [path.resolve() for path in (a, b)]
-    for given, path in zip((a, b), paths, strict=True):
-        if not path.is_file():
-            raise DataError(f"{given}: no such file; give a published .duckdb file")
-    connection = duckdb.connect(":memory:")
-    try:
-        connection.execute("set TimeZone = 'UTC'")
-        names = []
-        for path, name in zip(dict.fromkeys(paths), ("a", "b"), strict=False):
-            with storage_errors(path):
-                connection.execute(f"attach {literal(str(path))} as {name} (read_only)")
-            names.append(name)
-        yield connection, names[0], names[-1]
-    finally:
-        connection.close()
-
-
-def _compare_table(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    a: Table | None,
-    b: Table | None,
-    *,
-    first: str,
-    second: str,
-) -> TableComparison:
-    content_a = _table_content(connection, a, catalog=first, schema=MARTS_SCHEMA) if a else None
-    content_b = _table_content(connection, b, catalog=second, schema=MARTS_SCHEMA) if b else None
-    rows_a = content_a.row_count if content_a else None
-    rows_b = content_b.row_count if content_b else None
-    if a is None or b is None:
-        return TableComparison(name=name, rows_a=rows_a, rows_b=rows_b, only_a=None, only_b=None)
-    if content_a and content_b and content_a.content_hash == content_b.content_hash:
-        return TableComparison(name=name, rows_a=rows_a, rows_b=rows_b)
-    if a.columns != b.columns:
-        return TableComparison(
-            name=name,
-            rows_a=rows_a,
-            rows_b=rows_b,
-            only_a=None,
-            only_b=None,
-            columns_only_a=_columns_missing(a, b),
-            columns_only_b=_columns_missing(b, a),
-        )
-    columns = ", ".join(quote(column) for column, _ in a.columns)
-    counts = []
-    for here, there in ((first, second), (second, first)):
-        row = connection.execute(
-            f"select count(*) from ("
-            f"select {columns} from {_name(here, MARTS_SCHEMA, name)} except all "
-            f"select {columns} from {_name(there, MARTS_SCHEMA, name)})"
-        ).fetchone()
-        assert row is not None
-        counts.append(int(row[0]))
-    return TableComparison(
-        name=name, rows_a=rows_a, rows_b=rows_b, only_a=counts[0], only_b=counts[1]
-    )
-
-
-def _columns_missing(here: Table, there: Table) -> tuple[str, ...]:
-    return tuple(
-        f"{name} {kind}" for name, kind in here.columns if (name, kind) not in there.columns
-    )
 
 
 def table_sql(table: Table, *, catalog: str, schema: str = MARTS_SCHEMA) -> str:
@@ -276,13 +132,14 @@ def table_sql(table: Table, *, catalog: str, schema: str = MARTS_SCHEMA) -> str:
     text = f"concat({values})" if values else "''"
     return (
         "select count(*), sum(md5_number_lower(content)), sum(md5_number_upper(content)) "
-        f"from (select {text} as content from {_name(catalog, schema, table.name)})"
+        f"from (select {text} as content from {qualified(catalog, schema, table.name)})"
     )
 
 
-def _table_content(
+def table_content(
     connection: duckdb.DuckDBPyConnection, table: Table, *, catalog: str, schema: str
 ) -> TableContent:
+    """Row count and hash of one table."""
     row = connection.execute(table_sql(table, catalog=catalog, schema=schema)).fetchone()
     assert row is not None
     count, lower, upper = (int(value or 0) for value in row)
@@ -315,7 +172,8 @@ def _current_database(connection: duckdb.DuckDBPyConnection) -> str:
     return str(row[0])
 
 
-def _name(catalog: str, schema: str, table: str) -> str:
+def qualified(catalog: str, schema: str, table: str) -> str:
+    """The full name of a table, quoted."""
     return ".".join(quote(part) for part in (catalog, schema, table))
 
 

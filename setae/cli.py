@@ -31,6 +31,7 @@ from setae.errors import ConfigError, SetaeError
 
 if TYPE_CHECKING:
     from quality.gate import GateReport
+    from serving.comparison import TableComparison
     from serving.publish import PublishResult
     from setae.settings import Settings
 
@@ -402,17 +403,35 @@ def status(home: HomeOption = None) -> None:
 def compare(
     first: Annotated[Path, typer.Argument(help="A published file.", exists=True)],
     second: Annotated[Path, typer.Argument(help="Another.", exists=True)],
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="A column to leave out: table.column or column.")
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="CSV file `first,second`: names that mean the same in the two files."),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column to leave out, table.column or column, or a file with one a line."
+        ),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Up to three differing rows of each mart.")
+    ] = False,
 ) -> None:
     """Compare two published files mart by mart; exit code 1 if they differ.
 
-    Example: `setae compare serving/current.duckdb other/serving/current.duckdb`
+    Example: `setae compare serving/current.duckdb other/serving/current.duckdb --show`
     """
     from setae import stages
 
-    result = stages.compare(first, second, ignore=tuple(ignore or ()))
+    result = stages.compare(
+        first,
+        second,
+        ignore=tuple(column for one in ignore or () for column in _columns(one)),
+        keys=keys,
+        examples=3 if show else 0,
+    )
+    if keys is not None:
+        out.print(f"{result.mapped:,} texts of the first file read in the second's names")
     table = Table("mart", "rows", "rows", "only first", "only second", box=None, pad_edge=False)
     for difference in result.tables:
         table.add_row(
@@ -423,9 +442,50 @@ def compare(
             _shown(difference.only_b),
         )
     out.print(table)
+    for difference in result.tables:
+        _say_differences(difference)
     out.print("equal" if result.equal else "different")
     if not result.equal:
         raise typer.Exit(1)
+
+
+def _columns(name: str) -> list[str]:
+    """A column to leave out, or those a file lists; `#` begins a comment."""
+    path = Path(name)
+    if not path.is_file():
+        return [name]
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def _say_differences(difference: TableComparison) -> None:
+    """Which columns differ, in how many rows, and the examples asked for."""
+    parts = [
+        f"only the {which} has {', '.join(columns)}"
+        for which, columns in (
+            ("first", difference.columns_only_a),
+            ("second", difference.columns_only_b),
+        )
+        if columns
+    ]
+    details = difference.details
+    if details is not None:
+        parts += [f"{column} differs in {count:,} rows" for column, count in details.columns]
+        parts += [
+            f"{count:,} rows only in the {which}"
+            for which, count in (("first", details.unpaired_a), ("second", details.unpaired_b))
+            if count
+        ]
+    if parts:
+        out.print(f"{difference.name}: {escape('; '.join(parts))}")
+    for example in details.examples if details else ():
+        row = ", ".join(f"{name} {value}" for name, value in example.key.items())
+        if example.only_in is not None:
+            out.print(f"  only {example.only_in}: {escape(row)}")
+            continue
+        out.print(f"  {escape(row)}")
+        for name, (one, other) in example.values.items():
+            out.print(f"    {name}: {escape(str(one))} → {escape(str(other))}")
 
 
 @app.command()

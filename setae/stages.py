@@ -26,8 +26,8 @@ from ingestion.loader import LoadResult
 from ingestion.quarantine import ReleaseResult
 from quality import gate
 from quality.gate import GateReport
-from serving import content, publish as publication
-from serving.content import Comparison
+from serving import comparison, publish as publication
+from serving.comparison import Comparison
 from serving.publish import PublishResult
 from setae import ledger, transformation
 from setae.errors import ConfigError, GateFailed
@@ -449,13 +449,22 @@ def release(
         return quarantine.release(settings, chosen, set_fields=set_fields or {})
 
 
-def compare(first: Path, second: Path, *, ignore: tuple[str, ...] = ()) -> Comparison:
+def compare(
+    first: Path,
+    second: Path,
+    *,
+    ignore: tuple[str, ...] = (),
+    keys: Path | None = None,
+    examples: int = 0,
+) -> Comparison:
     """Compare the marts of two published files, table by table.
 
     Args:
         ignore: Columns (`table.column`, or `column` in every table) to leave out.
+        keys: CSV file (`first,second`) of names that mean the same in the two.
+        examples: How many differing rows of each kind to give for a table.
     """
-    return content.compare(first, second, ignore=ignore)
+    return comparison.compare(first, second, ignore=ignore, keys=keys, examples=examples)
 
 
 __all__ = [

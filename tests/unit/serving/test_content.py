@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from serving.content import compare, content_hash
+from serving.comparison import compare
+from serving.content import content_hash
 from setae.errors import DataError
 
 BASE = """
