@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from setae.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ingestion.synthetic.shopify.database import ShopDatabase
+    from ingestion.synthetic.shopify.server import Host
+    from ingestion.synthetic.shopify.shop import Shop
+
+SHOP_TOKEN = "shpat_canary000000000000000000000000000"
+"""The access token of the simulated shop."""
 
 KEY = bytes(range(32))
 """The key of the pseudonyms' test vectors."""
@@ -40,3 +51,39 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def settings(tmp_path: Path) -> Settings:
     """Settings of an empty home."""
     return make_home(tmp_path / "home", 'threads = 1\nmemory_limit = "512MiB"\n')
+
+
+@pytest.fixture(scope="session")
+def shop_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of the shop made by hand."""
+    from tests.worlds.shop import write_shop
+
+    return write_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def shop_database(shop_folder: Path) -> ShopDatabase:
+    """Those tables, read once."""
+    from ingestion.synthetic.shopify.database import ShopDatabase
+
+    return ShopDatabase.load(shop_folder)
+
+
+@pytest.fixture(scope="session")
+def shop_host() -> Iterator[Host]:
+    """A free port for one shop after the other."""
+    from ingestion.synthetic.shopify.server import listen
+
+    with listen() as host:
+        yield host
+
+
+@pytest.fixture
+def shop(shop_database: ShopDatabase, shop_host: Host) -> Iterator[Shop]:
+    """That shop at `shop.address`, on a virtual clock, seen after its last change."""
+    from ingestion.synthetic.shopify.shop import Shop
+    from tests.worlds.shop import END
+
+    shop = Shop(replace(shop_database, touched=[]), SHOP_TOKEN, now=END)
+    with shop_host.show(shop):
+        yield shop
