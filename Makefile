@@ -16,7 +16,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo up test test-orders test-scheduler test-browser test-compat check lint \
+.PHONY: help install demo up new-source test test-orders test-scheduler test-browser test-compat check lint \
   typecheck docs clean
 
 help: ## What each target does
@@ -41,6 +41,11 @@ demo: $(READY) ## Real purchases through Airflow, dbt and Great Expectations to 
 
 up: $(READY) ## Airflow's pages and scheduler on loopback, until Ctrl-C
 	@$(BIN)/setae up --home var/$(DATA)
+
+new-source: $(READY) ## NAME=x [ENTITIES="orders refunds"]: every file of a new source, with failing tests
+	@$(BIN)/python -m ingestion.scaffold $(NAME) $(ENTITIES)
+	@$(BIN)/ruff format --quiet ingestion/sources/$(NAME) quality/$(NAME).py dags tests/unit
+	@$(BIN)/python -m docs.generate
 
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat"

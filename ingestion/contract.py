@@ -25,6 +25,7 @@ import argparse
 import json
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -250,7 +251,11 @@ def load(source_kind: str, entity: str) -> EntityContract:
     Raises:
         ConfigError: No such kind or entity.
     """
-    raw = schema(source_kind, entity)
+    return parse(source_kind, schema(source_kind, entity))
+
+
+def parse(source_kind: str, raw: dict[str, Any]) -> EntityContract:
+    """One contract from the content of its file."""
     required = set(raw["required"])
     fields = tuple(
         _field(name, value, name in required) for name, value in raw["properties"].items()
@@ -260,7 +265,7 @@ def load(source_kind: str, entity: str) -> EntityContract:
     parent = raw["x-parent"]
     return EntityContract(
         source_kind=source_kind,
-        entity=entity,
+        entity=raw["title"],
         version=raw["x-version"],
         description=raw["description"],
         key=tuple(raw["x-key"]),
@@ -420,8 +425,15 @@ def with_examples(page: str, source_kind: str) -> str:
     return "\n".join([head + begin, *lines, end + tail])
 
 
-def dbt_sources(source_kind: str) -> str:
-    """A dbt sources file for the raw tables of one kind, as YAML text."""
+def dbt_sources(source_kind: str, contracts: Sequence[EntityContract] | None = None) -> str:
+    """A dbt sources file for the raw tables of one kind, as YAML text.
+
+    Args:
+        source_kind: A folder of `ingestion/contracts`.
+        contracts: Of its entities; by default those the folder holds.
+    """
+    if contracts is None:
+        contracts = [load(source_kind, name) for name in entities(source_kind)]
     lines = [
         "version: 2",
         "",
@@ -431,10 +443,9 @@ def dbt_sources(source_kind: str) -> str:
         f"    description: What sources of kind {source_kind} said, pseudonymised.",
         "    tables:",
     ]
-    for name in entities(source_kind):
-        contract = load(source_kind, name)
+    for contract in contracts:
         lines += [
-            f"      - name: {name}",
+            f"      - name: {contract.entity}",
             *_yaml_description(contract.description, 8),
             "        columns:",
         ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ingestion import contract, sources
+from ingestion import contract, scaffold, sources
 from setae.settings import SourceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,13 @@ def test_nothing_is_left_of_a_source_that_is_gone() -> None:
     staged = {path.name for path in (ROOT / "dbt_project/models/staging").iterdir()} - {"ops"}
     pages = {path.stem for path in (ROOT / "docs/sources").glob("*.md")}
     assert staged == pages == set(KINDS)
+
+
+@per_kind
+def test_every_part_of_a_source_is_there(kind: str) -> None:
+    parts = scaffold.paths(kind, contract.entities(kind))
+    missing = [path for path in parts if not (ROOT / path).is_file()]
+    assert not missing, "`make new-source` makes every part of a source; these are not there"
 
 
 @per_kind

@@ -1,0 +1,5 @@
+"""`python -m ingestion.scaffold NAME [ENTITY …]`."""
+
+from ingestion.scaffold import main
+
+raise SystemExit(main())
