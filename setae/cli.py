@@ -48,6 +48,8 @@ quarantine_app = typer.Typer(
     help="What failed the contract: list it, look at it, let it back in.", no_args_is_help=True
 )
 app.add_typer(quarantine_app, name="quarantine")
+simulate_app = typer.Typer(help="A simulated platform whose truth is known.", no_args_is_help=True)
+app.add_typer(simulate_app, name="simulate")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -111,8 +113,10 @@ def _settings(home: Path | None) -> Settings:
 
 def _instant(text: str | None, settings: Settings) -> datetime | None:
     """A date is its first moment in the business time zone; a time needs an offset."""
-    if text is None:
-        return None
+    return None if text is None else _aware(text, settings.business_timezone)
+
+
+def _aware(text: str, timezone: str = "UTC") -> datetime:
     from zoneinfo import ZoneInfo
 
     try:
@@ -124,7 +128,7 @@ def _instant(text: str | None, settings: Settings) -> datetime | None:
     if value.tzinfo is None:
         if "T" in text or " " in text:
             raise ConfigError(f"{text}: a time needs an offset; write {text}Z for UTC")
-        value = value.replace(tzinfo=ZoneInfo(settings.business_timezone))
+        value = value.replace(tzinfo=ZoneInfo(timezone))
     return value.astimezone(UTC)
 
 
@@ -637,6 +641,45 @@ def demo(
     from setae import demo as demonstration
 
     demonstration.demo(data=data, home=home, console=out)
+
+
+@simulate_app.command("serve")
+def simulate_serve(
+    folder: Annotated[Path, typer.Argument(help="A world with a shop/ folder.")],
+    port: Annotated[int, typer.Option(help="Of 127.0.0.1; 0 is any free one.")] = 8700,
+    now: Annotated[
+        str | None,
+        typer.Option(
+            help="The shop as of this instant, such as 2026-06-01T00:00:00Z.",
+            show_default="the world's as_of",
+        ),
+    ] = None,
+    plus: Annotated[
+        bool, typer.Option("--plus", help="The bucket of Shopify Plus: 1,000 points a second.")
+    ] = False,
+) -> None:
+    """Serve a world's shop as the Shopify Admin API on loopback, until Ctrl-C.
+
+    The access token is in `shop_token` in the folder, or in SETAE_SHOP_TOKEN.
+
+    Example: `setae simulate serve var/world --port 8700`
+    """
+    try:
+        from ingestion.synthetic.shopify import server
+        from ingestion.synthetic.shopify.shop import API_VERSION
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is not installed; `pip install 'setae[simulation]'`"
+        ) from None
+    shop, place = server.open_world(
+        folder, now=None if now is None else _aware(now), plan="plus" if plus else "standard"
+    )
+
+    def started(address: str) -> None:
+        out.print(f"{address}/admin/api/{API_VERSION}/graphql.json")
+        out.print(f"as of {shop.now.isoformat()}; the access token is in {escape(place)}")
+
+    server.serve(shop, port, started=started)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Simulated worlds whose truth is known, and the servers that show them."""

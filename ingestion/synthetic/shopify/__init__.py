@@ -2,5 +2,5 @@
 
 `shop.Shop` answers requests, `server` puts it behind a port of 127.0.0.1, `faults` lists what can
 go wrong on demand. `schema.graphql` is the part of the Admin schema that is answered. What real
-Shopify does that this does not: docs/sources/shopify_loopback.md.
+Shopify does that this does not: docs/simulation/shopify.md.
 """
