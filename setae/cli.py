@@ -48,7 +48,9 @@ quarantine_app = typer.Typer(
     help="What failed the contract: list it, look at it, let it back in.", no_args_is_help=True
 )
 app.add_typer(quarantine_app, name="quarantine")
-simulate_app = typer.Typer(help="A simulated platform whose truth is known.", no_args_is_help=True)
+simulate_app = typer.Typer(
+    help="A simulated platform with known truth: generate it, check it.", no_args_is_help=True
+)
 app.add_typer(simulate_app, name="simulate")
 
 out = Console(highlight=False, soft_wrap=True)
@@ -593,6 +595,47 @@ def quarantine_release(
     out.print("next: setae run")
     if result.refused:
         raise typer.Exit(65)
+
+
+@simulate_app.command("world")
+def simulate_world(
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder to make.")],
+    scenario: Annotated[
+        str, typer.Option(help="tiny, demo, null, leaky or large; docs/sources/synthetic.md.")
+    ] = "demo",
+    shop: Annotated[
+        Literal["drops", "shopify"],
+        typer.Option(help="Orders as drops, or only in the shop's own database."),
+    ] = "drops",
+    seed: Annotated[int | None, typer.Option(help="Decides every draw.", min=0)] = None,
+    people: Annotated[int | None, typer.Option(help="Shoppers.", min=1)] = None,
+    creators: Annotated[int | None, typer.Option(help="Creators.", min=1)] = None,
+    days: Annotated[int | None, typer.Option(help="Days observed.", min=1)] = None,
+) -> None:
+    """Generate a world: drops, the shop's database, and the truth beside them.
+
+    Example: `setae simulate world --scenario tiny --out var/world`, then put `drops/` into a home;
+    `setae simulate world --people 25000 --out var/large` makes a million events
+    """
+    from time import perf_counter
+
+    from ingestion.synthetic import scenario as scenarios
+    from ingestion.synthetic.world import generate
+
+    chosen = scenarios.preset(scenario, seed=seed, people=people, creators=creators, days=days)
+    begun = perf_counter()
+    with _display() as progress:
+        made = generate(chosen, out_folder, shop=shop, progress=progress)
+    seconds = perf_counter() - begun
+    out.print(
+        f"{made.people:,} people, {made.creators:,} creators, {made.posts:,} posts: "
+        f"{made.exposures:,} exposures, {made.visits:,} visits, {made.events:,} events, "
+        f"{made.clicks:,} clicks, {made.orders:,} orders"
+    )
+    out.print(
+        f"{made.files:,} files in {seconds:.1f} s, {made.events / seconds:,.0f} events a second; "
+        f"as of {made.as_of}"
+    )
 
 
 @app.command()
