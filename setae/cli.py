@@ -49,7 +49,8 @@ quarantine_app = typer.Typer(
 )
 app.add_typer(quarantine_app, name="quarantine")
 simulate_app = typer.Typer(
-    help="A simulated platform with known truth: generate it, check it.", no_args_is_help=True
+    help="A simulated platform with known truth: generate it, check it, serve its shop.",
+    no_args_is_help=True,
 )
 app.add_typer(simulate_app, name="simulate")
 
@@ -601,7 +602,7 @@ def quarantine_release(
 def simulate_world(
     out_folder: Annotated[Path, typer.Option("--out", help="The folder to make.")],
     scenario: Annotated[
-        str, typer.Option(help="tiny, demo, null, leaky or large; docs/sources/synthetic.md.")
+        str, typer.Option(help="tiny, demo, null, leaky or large; docs/simulation/world.md.")
     ] = "demo",
     shop: Annotated[
         Literal["drops", "shopify"],

@@ -38,10 +38,11 @@ STREET = "Kanariengasse"
 """Signs by which people's data would be known wherever it leaked to."""
 
 _SOURCE_TYPES = {
-    "direct": None, "organic_search": "SEO", "paid_search": "SEM", "paid_social": "SOCIAL_AD",
-    "email": "EMAIL", "referral": "REFERRAL", "organic_social": "SOCIAL", "creator": "SOCIAL",
-    "coupon_site": "REFERRAL",
+    "direct": None, "organic_search": "SEO", "paid_search": "AD", "paid_social": "AD",
+    "email": "NEWSLETTER", "referral": "LINK", "organic_social": "POST", "creator": "POST",
+    "coupon_site": "LINK",
 }  # fmt: skip
+"""Shopify's MarketingTactic."""
 
 
 @dataclass(frozen=True)

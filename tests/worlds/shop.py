@@ -27,7 +27,7 @@ CANCELLED = 15
 TEST = 18
 GUEST = 20
 LOWER_CASE, MIXED_CASE, UPPER_CASE = 21, 22, 23
-"""mira10, Mira10 and MIRA10."""
+"""One code as typed: with a blank before it and small, Mira10, and as it is printed."""
 FREE = 25
 """A code of 100 %: total 0."""
 TWO_CODES = 27
@@ -78,6 +78,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
         "name": TEXT,
         "created_at": TIME,
         "processed_at": TIME,
+        "paid_at": TIME,
         "cancelled_at": TIME,
         "customer_id": WHOLE,
         "email": TEXT,
@@ -188,7 +189,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 PRICES = {1: "40.00", 2: "25.00", 3: "12.50"}
 CODES = {
-    LOWER_CASE: [("mira10", "6.50")],
+    LOWER_CASE: [(" mira10", "6.50")],
     MIXED_CASE: [("Mira10", "6.50")],
     UPPER_CASE: [("MIRA10", "6.50")],
     FREE: [("FREE100", "65.00")],
@@ -305,12 +306,14 @@ def _order(rows: Rows, number: int) -> None:
         )
     shipping = Decimal("0.00") if special == FREE else Decimal("4.90")
     cancelled = at + timedelta(hours=3) if special == CANCELLED else None
+    paid = at + (timedelta(days=2) if special == UNPAID else timedelta(seconds=60))
     rows["orders"].append(
         {
             "order_id": identifier,
             "name": f"#{1000 + number}",
             "created_at": at,
             "processed_at": at,
+            "paid_at": paid,
             "cancelled_at": cancelled,
             "customer_id": None if guest else customer(buyer),
             "email": EMAIL.format(n=buyer) if not guest else "canary.guest@mail.example",
@@ -335,10 +338,7 @@ def _order(rows: Rows, number: int) -> None:
     rows["order_codes"].extend(
         {"order_id": identifier, "code": code, "amount": amount} for code, amount in codes
     )
-    updates = [
-        (at, "created"),
-        (at + (timedelta(days=2) if special == UNPAID else timedelta(seconds=60)), "paid"),
-    ]
+    updates = [(at, "created"), (paid, "paid")]
     if special != POS:
         _visits(rows, number)
     if cancelled is not None:

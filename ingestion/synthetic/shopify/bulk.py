@@ -192,7 +192,7 @@ class BulkOperations:
     url: Callable[[Operation], str]
     fate: Callable[[str], Fault | None]
     now: Callable[[], int]
-    step: int = 2_000
+    step: int = 1_000
     operations: list[Operation] = field(default_factory=list)
     _folder: Path | None = None
 

@@ -90,7 +90,7 @@ class View:
         def has_code(operator: str, value: str) -> Any:
             if operator != "=":
                 raise ValueError(operator)
-            used = pc.equal(pc.utf8_lower(codes.table.column("code")), value.lower())
+            used = pc.equal(_code_keys(codes.table), value.strip().lower())
             owners = _column(codes.table, "order_id")[used.to_numpy()]
             return np.isin(ids, owners)
 
@@ -223,7 +223,7 @@ class View:
     ) -> Record:
         now, currency = self.now, row["currency"] or self.currency
         reasons = Counter(one["reason"] for one in updates if one["updated_at"] <= now)
-        paid = not any(one["reason"] == "paid" and one["updated_at"] > now for one in updates)
+        paid = row["paid_at"] is not None and row["paid_at"] <= now
         cancelled_at = row["cancelled_at"] if (row["cancelled_at"] or now + 1) <= now else None
         order: Record = {"__typename": "Order"}
         lines = self._lines(order, line_rows, code_rows, currency)
@@ -372,7 +372,7 @@ class View:
         return lines
 
     def _application(self, code: Row, index: int, currency: str) -> Record:
-        rule = self._rules.get(code["code"].lower())
+        rule = self._rules.get(code["code"].strip().lower())
         if rule is not None and rule["kind"] == "percentage":
             value: Record = {
                 "__typename": "PricingPercentageValue",
@@ -706,8 +706,7 @@ class View:
         table = self.database.codes.table
         owners = np.searchsorted(self.database.orders.ids, _column(table, "order_id"))
         past = self.database.orders.created_at[owners] <= self.now
-        codes = pc.utf8_lower(table.column("code")).filter(pa.array(past))
-        return Counter(codes.to_pylist())
+        return Counter(_code_keys(table).filter(pa.array(past)).to_pylist())
 
     @cached_property
     def _test(self) -> Any:
@@ -727,6 +726,11 @@ def _share(amount: int, quantity: int) -> int:
 def _column(table: pa.Table, name: str) -> Integers:
     array: Integers = pc.fill_null(table.column(name), 0).to_numpy().astype(np.int64)
     return array
+
+
+def _code_keys(table: pa.Table) -> Any:
+    """Codes without blanks around them and in lower case: how the checkout compares them."""
+    return pc.utf8_lower(pc.utf8_trim_whitespace(table.column("code")))
 
 
 def _lower(table: pa.Table, name: str) -> Any:

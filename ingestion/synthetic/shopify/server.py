@@ -253,6 +253,7 @@ def open_world(
         now=now or (datetime.fromisoformat(as_of) if as_of else None),  # type: ignore[arg-type]
         plan=plan,
         timezone=about.get("business_timezone", "Europe/Berlin"),
+        currency=about.get("currency", "EUR"),
         clock=time.monotonic,
     )
     return shop, place

@@ -53,10 +53,11 @@ def test_an_order_says_its_facts_in_the_forms_of_the_real_api(shop: Shop) -> Non
         (world.TEST, "test", True),
         (world.GUEST, "customer { id }", None),
         (world.EDITED, "edited", True),
+        (world.UNPAID, "displayFinancialStatus", "PAID"),
         (world.REFUNDED, "displayFinancialStatus", "REFUNDED"),
         (world.PARTLY_REFUNDED, "displayFinancialStatus", "PARTIALLY_REFUNDED"),
         (world.POS, "sourceName", "pos"),
-        (world.LOWER_CASE, "discountCodes", ["mira10"]),
+        (world.LOWER_CASE, "discountCodes", [" mira10"]),
         (world.MIXED_CASE, "discountCodes", ["Mira10"]),
     ],
 )
@@ -200,6 +201,18 @@ def test_the_shop_is_seen_as_of_its_instant(shop: Shop) -> None:
     assert [number(order["id"]) for order in found["orders"]["nodes"]] == [1, 2, 3]
     # Order 3 is made at this second and paid a minute later.
     assert found["orders"]["nodes"][2]["displayFinancialStatus"] == "PENDING"
+
+
+def test_an_order_is_pending_until_it_is_paid(shop: Shop) -> None:
+    fields = f"displayFinancialStatus totalReceivedSet {MONEY}"
+    shop.now = world.made(world.UNPAID) + timedelta(days=2, seconds=-1)
+    before = one(shop, world.UNPAID, fields)
+    shop.now += timedelta(seconds=1)
+    after = one(shop, world.UNPAID, fields)
+    assert [
+        (order["displayFinancialStatus"], order["totalReceivedSet"]["shopMoney"]["amount"])
+        for order in (before, after)
+    ] == [("PENDING", "0.0"), ("PAID", "69.9")]
 
 
 def test_customers_products_and_codes_are_listed(shop: Shop) -> None:
