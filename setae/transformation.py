@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+import estimation
 from ingestion import loader
 from setae import ledger
 from setae.errors import BuildFailed, DataError
@@ -90,14 +91,15 @@ def project_directory() -> Path:
 def code_digest() -> str:
     """Of every file the build depends on, so that a changed model is never mixed with old rows."""
     total = hashlib.sha256()
-    root = project_directory()
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if path.suffix in {".sql", ".yml", ".csv", ".py"} and relative.parts[0] not in {
-            "target",
-            "logs",
-        }:
-            total.update(str(relative).encode() + b"\0" + path.read_bytes() + b"\0")
+    numerics = Path(estimation.__file__).parent
+    for root in (project_directory(), numerics):
+        for path in sorted(root.rglob("*")):
+            relative = path.relative_to(root)
+            if path.suffix in {".sql", ".yml", ".csv", ".py"} and relative.parts[0] not in {
+                "target",
+                "logs",
+            }:
+                total.update(str(relative).encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
 
 

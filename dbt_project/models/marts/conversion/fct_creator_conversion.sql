@@ -21,6 +21,22 @@ clicks as (
 
 ),
 
+conversions as (
+
+    select * from {{ ref('int_creator_conversions__counted') }}
+
+),
+
+estimates as (
+
+    select * from {{ ref('int_counts__estimated') }}
+
+    where
+        metric = 'person_conversion'
+        and level = 'unit'
+
+),
+
 dates as (
 
     select * from {{ ref('dim_dates') }}
@@ -43,39 +59,7 @@ rules as (
 
 date_periods as (
 
-    select
-        calendar_date,
-        'day' as period_type,
-        calendar_date as period_start_date,
-        calendar_date as period_last_date
-    from dates
-
-    union all
-
-    select
-        calendar_date,
-        'week' as period_type,
-        week_start_date as period_start_date,
-        cast(week_start_date + 6 as date) as period_last_date
-    from dates
-
-    union all
-
-    select
-        calendar_date,
-        'month' as period_type,
-        month_start_date as period_start_date,
-        cast({{ dbt.last_day('calendar_date', 'month') }} as date) as period_last_date
-    from dates
-
-    union all
-
-    select
-        calendar_date,
-        'all' as period_type,
-        min(calendar_date) over () as period_start_date,
-        max(calendar_date) over () as period_last_date
-    from dates
+    {{ date_periods('dates') }}
 
 ),
 
@@ -198,8 +182,7 @@ creator_clicks as (
         coalesce(creator_key, 'ambiguous') as creator_key,
         person_key,
         touch_date,
-        count(*) as click_count,
-        min(touch_at) as first_click_at
+        count(*) as click_count
 
     from clicks
 
@@ -228,85 +211,30 @@ period_clicks as (
 
 ),
 
-first_clicks as (
-
-    select
-        creator_key,
-        person_key,
-        min(first_click_at) as clicked_at,
-        min(touch_date) as click_date
-
-    from creator_clicks
-
-    group by creator_key, person_key
-
-),
-
-next_orders as (
-
-    select
-        first_clicks.creator_key,
-        first_clicks.person_key,
-        first_clicks.clicked_at,
-        first_clicks.click_date,
-        min(orders.ordered_at) as next_ordered_at
-
-    from first_clicks
-
-    -- fans out over a person's later orders and is folded at once: only the next one counts
-    left join orders
-        on
-            first_clicks.person_key = orders.person_key
-            and first_clicks.clicked_at <= orders.ordered_at
-
-    group by
-        first_clicks.creator_key,
-        first_clicks.person_key,
-        first_clicks.clicked_at,
-        first_clicks.click_date
-
-),
-
-person_outcomes as (
-
-    {% for window_days in windows %}
-        select
-            creator_key,
-            click_date,
-            {{ window_days }} as window_days,
-            {{ dbt.dateadd('day', window_days, 'clicked_at') }} <= {{ data_through_end() }}
-                as is_observed,
-            coalesce(
-                next_ordered_at < {{ dbt.dateadd('day', window_days, 'clicked_at') }}, false
-            ) as has_bought
-        from next_orders
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-
-),
-
 period_persons as (
 
     select
-        person_outcomes.creator_key,
-        date_periods.period_type,
-        date_periods.period_start_date,
-        person_outcomes.window_days,
-        count(*) filter (where person_outcomes.is_observed) as denominator_count,
-        count(*) filter (
-            where person_outcomes.is_observed and person_outcomes.has_bought
-        ) as numerator_count
+        conversions.creator_key,
+        conversions.period_type,
+        conversions.period_start_date,
+        conversions.window_days,
+        conversions.numerator_count,
+        conversions.denominator_count,
+        estimates.shrunk,
+        estimates.ci_low,
+        estimates.ci_high,
+        estimates.reliability,
+        estimates.prob_top_decile
 
-    from person_outcomes
+    from conversions
 
-    -- fans out on purpose: a day lies in one period of each type
-    inner join date_periods on person_outcomes.click_date = date_periods.calendar_date
-
-    group by
-        person_outcomes.creator_key,
-        date_periods.period_type,
-        date_periods.period_start_date,
-        person_outcomes.window_days
+    left join estimates
+        on
+            conversions.population = estimates.population
+            and conversions.platform = estimates.platform
+            and conversions.tier = estimates.tier
+            and conversions.numerator_count = estimates.x
+            and conversions.denominator_count = estimates.n
 
 ),
 
@@ -342,6 +270,7 @@ final as (
         grid.model,
         cast(grid.window_days as integer) as window_days,
         period_credits.currency_code,
+        coalesce(period_persons.reliability, 'insufficient') as person_conversion_rate_reliability,
         grid.model = '{{ var("default_attribution_model") }}'
         and grid.window_days = {{ var('default_attribution_window_days') }} as is_default,
         periods.period_last_date <= {{ data_through_date() }} as is_complete,
@@ -365,7 +294,11 @@ final as (
         cast(period_credits.net_sales_amount_reporting as decimal(38, 4))
             as net_sales_amount_reporting,
         {{ safe_rate('period_persons.numerator_count', 'period_persons.denominator_count') }}
-            as person_conversion_rate
+            as person_conversion_rate,
+        period_persons.shrunk as person_conversion_rate_shrunk,
+        period_persons.ci_low as person_conversion_rate_ci_low,
+        period_persons.ci_high as person_conversion_rate_ci_high,
+        period_persons.prob_top_decile
 
     from grid
 
