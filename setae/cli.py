@@ -609,6 +609,10 @@ def simulate_world(
         typer.Option(help="Orders as drops, or only in the shop's own database."),
     ] = "drops",
     seed: Annotated[int | None, typer.Option(help="Decides every draw.", min=0)] = None,
+    people_seed: Annotated[
+        int | None,
+        typer.Option(help="Decides what people do, with the same creators.", min=0),
+    ] = None,
     people: Annotated[int | None, typer.Option(help="Shoppers.", min=1)] = None,
     creators: Annotated[int | None, typer.Option(help="Creators.", min=1)] = None,
     days: Annotated[int | None, typer.Option(help="Days observed.", min=1)] = None,
@@ -623,7 +627,14 @@ def simulate_world(
     from ingestion.synthetic import scenario as scenarios
     from ingestion.synthetic.world import generate
 
-    chosen = scenarios.preset(scenario, seed=seed, people=people, creators=creators, days=days)
+    chosen = scenarios.preset(
+        scenario,
+        seed=seed,
+        people_seed=people_seed,
+        people=people,
+        creators=creators,
+        days=days,
+    )
     begun = perf_counter()
     with _display() as progress:
         made = generate(chosen, out_folder, shop=shop, progress=progress)
@@ -637,6 +648,43 @@ def simulate_world(
         f"{made.files:,} files in {seconds:.1f} s, {made.events / seconds:,.0f} events a second; "
         f"as of {made.as_of}"
     )
+    out.print(f"next: setae simulate check {escape(str(out_folder))}")
+
+
+@simulate_app.command("check")
+def simulate_check(
+    folder: Annotated[Path, typer.Argument(help="A generated world, with its truth.")],
+) -> None:
+    """Recover what was planted from what was delivered; exit code 65 if one is too far off.
+
+    Example: `setae simulate check var/world`
+    """
+    from ingestion.synthetic.oracle import check as consult
+    from setae.errors import DataError
+
+    findings = consult(folder)
+    columns = ("what", "of", "planted", "recovered", "standard error", "apart", "within", "")
+    table = Table(*columns, box=None, pad_edge=False)
+    for one in findings:
+        is_exact = one.error == 0
+        table.add_row(
+            one.name,
+            one.group,
+            f"{one.planted:,.4f}",
+            f"{one.recovered:,.4f}",
+            "exact" if is_exact else f"{one.error:.4f}",
+            "" if is_exact else f"{one.distance:+.2f}",
+            "" if is_exact else f"{one.tolerance:g}",
+            "[green]ok[/]" if one.is_good else "[red]off[/]",
+        )
+    out.print(table)
+    wrong = [f"{one.name} ({one.group})" for one in findings if not one.is_good]
+    if wrong:
+        raise DataError(
+            f"{folder}: not what was planted: {', '.join(wrong)}; the generator and its truth "
+            "disagree"
+        )
+    out.print(f"{len(findings)} numbers recovered")
 
 
 @app.command()

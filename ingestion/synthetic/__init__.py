@@ -7,6 +7,6 @@ the answers are known. It feeds the demo and the tests, and estimators can be sc
     setae simulate check var/world                           # planted against recovered
 
 `scenario` says what can be chosen, `world` runs a generation, `truth` lists what is written beside
-the data, `shopify` serves the shop. docs/simulation/world.md tells what the world assumes
-and what it cannot stand for.
+the data, `oracle` recovers what was planted, `shopify` serves the shop. docs/simulation/world.md
+tells what the world assumes and what it cannot stand for.
 """

@@ -58,5 +58,4 @@ def make(
                 "consent_analytics": pa.nulls(many, pa.bool_()),
             }
         )
-        by_time = np.argsort(occurred, kind="stable")
-        yield table.take(pa.array(by_time)), occurred[by_time], hides[burst][by_time]
+        yield table, occurred, hides[burst]

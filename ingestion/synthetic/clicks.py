@@ -44,7 +44,7 @@ def make(
     signed_in: Bools,
     luck: Luck,
 ) -> tuple[pa.Table, Clicks]:
-    """Clicks behind the visits of a block that came by a creator's link, by time."""
+    """Clicks behind the visits of a block that came by a creator's link."""
     at = np.flatnonzero((visits.channel == CREATOR) & (visits.creator != NONE))
     doubles = at[luck.chance(DOUBLE_SHARE, len(at))]
     first_before = (1 + luck.below(3, len(at))) * SECOND
@@ -77,8 +77,7 @@ def make(
         }
     )
     made = Clicks(clicked, np.zeros(len(rows), dtype=bool), is_double)
-    by_time = np.argsort(clicked, kind="stable")
-    return table.take(pa.array(by_time)), made.take(by_time)
+    return table, made
 
 
 def machines(
@@ -118,9 +117,7 @@ def machines(
             "referrer": pa.nulls(size, pa.string()),
         }
     )
-    by_time = np.argsort(clicked, kind="stable")
-    made = Clicks(clicked, np.ones(size, dtype=bool), np.zeros(size, dtype=bool))
-    return table.take(pa.array(by_time)), made.take(by_time)
+    return table, Clicks(clicked, np.ones(size, dtype=bool), np.zeros(size, dtype=bool))
 
 
 def _addresses(person: Ints) -> pa.Array:

@@ -517,7 +517,14 @@ def order_versions(
     last_at = at[np.searchsorted(ids, own, side="right") - 1].astype(np.int64)
     has_more = last_at > first_at
     status = np.select(
-        [~is_paid, (orders.total > 0) & (refunded >= orders.total), refunded > 0], [0, 3, 2], 1
+        [
+            (refunded > 0) & (refunded >= orders.total),
+            refunded > 0,
+            orders.cancelled != NONE,
+            ~is_paid,
+        ],
+        [3, 2, 4, 0],
+        1,
     )
     later = _orders(shop, orders, status, refunded, returned, last_at, orders.cancelled)
     rows = np.flatnonzero(has_more)
@@ -535,7 +542,7 @@ def _orders(
 ) -> pa.Table:
     own = _id_text(shop["orders"], "order_id", "customer_id")
     size = len(orders)
-    statuses = ("pending", "paid", "partially_refunded", "refunded")
+    statuses = ("pending", "paid", "partially_refunded", "refunded", "voided")
     typed = shop["order_codes"]
     at = np.searchsorted(typed["order_id"].to_numpy(), shop["orders"]["order_id"].to_numpy())
     codes = typed["code"].to_pylist()

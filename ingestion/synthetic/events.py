@@ -38,7 +38,7 @@ class Recorded:
     """What a block's visits left behind.
 
     Attributes:
-        events: Rows of the feed `activity_events`, by time, without `received_at`.
+        events: Rows of the feed `activity_events`, by visit, without `received_at`.
         occurred: Their instants, µs.
         signed_in: Per visit, whether it was signed in.
         visitor: Per visit, the visitor id; null where nothing is recorded.
@@ -163,10 +163,9 @@ def make(
             "consent_analytics": pa.array(np.ones(many, dtype=bool)),
         }
     )
-    by_time = np.argsort(occurred, kind="stable")
     return Recorded(
-        events=table.take(pa.array(by_time)),
-        occurred=occurred[by_time],
+        events=table,
+        occurred=occurred,
         signed_in=signed_in,
         visitor=arrays.only(counts > 0, visitor),
         counts=counts,

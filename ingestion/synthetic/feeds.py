@@ -224,7 +224,7 @@ class Feed:
         self._samples: dict[int, pa.Table] = {}
 
     def append(self, table: pa.Table, delivered: Ints) -> Bools:
-        """Put rows into the files of the days they are delivered on.
+        """Put rows into the files of the days they are delivered on, in that order.
 
         Returns:
             Which rows are delivered at all.
@@ -236,9 +236,14 @@ class Feed:
             never = self._drops.ledger.never_delivered
             never[self._entity] = never.get(self._entity, 0) + missing
         period = np.clip(clock.day_of(delivered), 0, clock.days - 1) // self._days
-        for number in np.unique(period[comes]).tolist():
-            rows = np.flatnonzero(comes & (period == number))
-            part = table.take(pa.array(rows)) if len(rows) < len(table) else table
+        rows = np.argsort(delivered, kind="stable")
+        rows = rows[comes[rows]]
+        # Time and period grow together, so that one gather serves all files.
+        ordered = table.take(pa.array(rows))
+        numbers, starts = np.unique(period[rows], return_index=True)
+        ends = [*starts[1:].tolist(), len(rows)]
+        for number, begin, end in zip(numbers.tolist(), starts.tolist(), ends, strict=True):
+            part = ordered.slice(begin, end - begin)
             self._file(number).write(part)
             self._samples.setdefault(number, part.slice(0, 1))
         return comes

@@ -1,10 +1,11 @@
 """Who sees which post, and what that does: clicks, later visits, orders.
 
 A follower sees a sponsored post with some chance, hours after it appeared. Seeing it may bring a
-visit by the post's link at once. It raises the person's visit hazard on the `effect_days` calendar
-days after: by the creator's `return_effect` times the person's own hazard where the link was
-clicked, by a share of that where it was only seen. The first exposure to a creator may cause an
-order, that day or within three weeks. Processes add up, so the visits that carry a cause are
+visit by the post's link at once. Seeing it raises the person's visit hazard on the `effect_days`
+calendar days after, by a share of the creator's `return_effect` times the person's own hazard;
+clicking its link adds the rest of it on the days after the click. So what happens on a day depends
+on days before it only. The first exposure to a creator may cause an order, that day or within
+three weeks. Processes add up, so the visits that carry a cause are
 exactly what would be missing in a world without it.
 """
 
@@ -126,16 +127,6 @@ def mark_paths(exposures: Exposures, taken: Ints, instants: Ints) -> Exposures:
     return replace(exposures, clicked=np.where(clicked == 2**62, NONE, clicked))
 
 
-def influence_weights(exposures: Exposures, scenario: Scenario) -> Floats:
-    """How strongly each exposure works: 1 where clicked."""
-    return np.where(exposures.clicked == NONE, scenario.unclicked_effect, 1.0)
-
-
-def influence_days(exposures: Exposures, clock: Clock) -> Ints:
-    """The day after which each exposure works: that of the click, else of the exposure."""
-    return clock.day_of(np.where(exposures.clicked == NONE, exposures.seen, exposures.clicked))
-
-
 def returns(
     exposures: Exposures,
     people: People,
@@ -146,12 +137,17 @@ def returns(
     luck: Luck,
 ) -> tuple[Ints, Ints]:
     """Visits that exposures add on later days: the exposures behind them, and instants."""
-    effect = programme.creators.return_effect[exposures.creator]
-    weight = influence_weights(exposures, scenario)
+    clicked = np.flatnonzero(exposures.clicked != NONE)
+    working = np.concatenate([np.arange(len(exposures), dtype=np.int64), clicked])
+    since = clock.day_of(np.concatenate([exposures.seen, exposures.clicked[clicked]]))
+    share = scenario.unclicked_effect
+    weight = np.where(np.arange(len(working)) < len(exposures), share, 1.0 - share)
+    effect = programme.creators.return_effect[exposures.creator[working]] * weight
     busiest = float(WEEKDAYS.max())
-    mean = effect * weight * people.hazard[exposures.row] * scenario.effect_days * busiest
-    cause, _ = spread(luck.poisson(mean, len(exposures)))
-    day = influence_days(exposures, clock)[cause] + 1 + luck.below(scenario.effect_days, len(cause))
+    mean = effect * people.hazard[exposures.row[working]] * scenario.effect_days * busiest
+    at, _ = spread(luck.poisson(mean, len(working)))
+    cause = working[at]
+    day = since[at] + 1 + luck.below(scenario.effect_days, len(at))
     # Thinned by how busy the day is, so that the extra hazard has the baseline's rhythm.
     kept = luck.uniform(len(cause)) * busiest < clock.weights[day]
     kept &= day < clock.days

@@ -26,6 +26,12 @@ class Scenario:
 
     name: str = field(default="demo", metadata={"says": "Name of the preset it began as."})
     seed: int = field(default=1, metadata={"says": "Decides every draw."})
+    people_seed: int = field(
+        default=-1,
+        metadata={
+            "says": "Decides what people do and buy, apart from who the creators are; -1: `seed`."
+        },
+    )
     people: int = field(default=5_000, metadata={"says": "Shoppers who may visit."})
     creators: int = field(default=300, metadata={"says": "Creators the team knows."})
     days: int = field(default=120, metadata={"says": "Business days observed; `as_of` ends them."})
@@ -115,14 +121,14 @@ class Scenario:
 
     # People
     visits_per_day: float = field(
-        default=0.055, metadata={"says": "Mean baseline visits of a person a day."}
+        default=0.03, metadata={"says": "Mean baseline visits of a person a day."}
     )
     visit_shape: float = field(
         default=0.8,
         metadata={"says": "Gamma shape of visit hazards over people; small is unequal."},
     )
     purchase_probability: float = field(
-        default=0.06, metadata={"says": "Mean chance that a baseline visit buys."}
+        default=0.07, metadata={"says": "Mean chance that a baseline visit buys."}
     )
     purchase_shape: float = field(
         default=1.5, metadata={"says": "Gamma shape of purchase chances over people."}
@@ -173,11 +179,14 @@ class Scenario:
         },
     )
     return_effect: Tiers = field(
-        default=(0.6, 0.45, 0.3, 0.2),
-        metadata={"says": "Extra visit hazard per hazard, 28 days after a clicked exposure, mean."},
+        default=(1.0, 0.7, 0.45, 0.3),
+        metadata={
+            "says": "Extra visit hazard per hazard, 28 days after a clicked exposure; means."
+        },
     )
     unclicked_effect: float = field(
-        default=0.2, metadata={"says": "Share of that effect where the post was only seen."}
+        default=0.2,
+        metadata={"says": "Share of that effect that seeing the post has; a click adds the rest."},
     )
     order_effect: Tiers = field(
         default=(0.05, 0.04, 0.025, 0.015),
@@ -281,7 +290,7 @@ PRESETS: dict[str, tuple[str, Scenario]] = {
             creators=12,
             days=45,
             slow_file_days=45,
-            visits_per_day=0.12,
+            visits_per_day=0.1,
             moved_codes=1,
             late_codes=1,
             leaked_codes=1,
@@ -321,7 +330,7 @@ PRESETS: dict[str, tuple[str, Scenario]] = {
 }
 
 
-def preset(name: str, **changes: Any) -> Scenario:
+def preset(name: str, /, **changes: Any) -> Scenario:
     """A preset with some parameters changed; changes that are None are left out.
 
     Raises:

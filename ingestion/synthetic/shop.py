@@ -4,7 +4,8 @@ All instants are whole seconds in UTC, money is DECIMAL(18,2), ids are numbers.
 
 The state of an order at time t: it exists from `created_at` on; it is paid from `paid_at` on (until
 then, or where that is null, pending), refunded by the refunds visible by then, cancelled from
-`cancelled_at` on; it was last updated at the greatest `order_updates.updated_at` up to t.
+`cancelled_at` on and voided if it is without a refund; it was last updated at the greatest
+`order_updates.updated_at` up to t.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 
 from ingestion.synthetic import influence
 from ingestion.synthetic.clock import DAY, HOUR, SECOND, Clock
-from ingestion.synthetic.columns import NONE, Bools, Columns, Ints
+from ingestion.synthetic.columns import NONE, Bools, Columns, Floats, Ints
 from ingestion.synthetic.creators import FOREVER, Programme
 from ingestion.synthetic.influence import Exposures
 from ingestion.synthetic.people import COMPUTER, IN_APP, PHONE, TABLET, People
@@ -243,10 +243,8 @@ def _by_coupon_site(
     """Buyers who looked for a code first: once one is out, some arrive from a coupon site."""
     is_out = visits.start >= int(programme.leaked.min(initial=FOREVER))
     usual = visits.buys & (visits.cause == 0) & (visits.creator == NONE) & is_out
-    # Coupon hunters come in bursts, and are mostly people who have bought before.
-    burst = np.where((visits.start // DAY) % 9 < 2, 2.6, 0.55)
-    habit = np.where(people.is_old[visits.row], 1.6, 0.8)
-    hunts = usual & luck.chance(np.minimum(scenario.leak_use * burst * habit, 0.95), len(visits))
+    chance = leak_chances(scenario, visits.start, people.is_old[visits.row])
+    hunts = usual & luck.chance(chance, len(visits))
     through_site = hunts & luck.chance(0.7, len(visits))
     return replace(
         visits,
@@ -254,6 +252,13 @@ def _by_coupon_site(
         # The declared column of a baseline order says that a leaked code is used.
         declared=np.where(hunts, LEAK, visits.declared),
     )
+
+
+def leak_chances(scenario: Scenario, instants: Ints, is_old: Bools) -> Floats:
+    """Chance that a buyer looks for a code: in bursts, and mostly people who bought before."""
+    burst = np.where((instants // DAY) % 9 < 2, 2.6, 0.55)
+    habit = np.where(is_old, 1.6, 0.8)
+    return np.minimum(scenario.leak_use * burst * habit, 0.95)
 
 
 LEAK = len(DECLARED)

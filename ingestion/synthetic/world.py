@@ -39,6 +39,7 @@ from ingestion.synthetic import (
     posts as posting,
     refunds as returning,
     shop as shopping,
+    targets,
     truth,
     visits as visiting,
 )
@@ -135,6 +136,8 @@ class _Generation:
         self.shop = shop
         self.progress = progress
         self.streams = Streams(scenario.seed)
+        # Another crowd before the same creators: what people do has a seed of its own.
+        self.crowd = Streams(scenario.seed if scenario.people_seed < 0 else scenario.people_seed)
         self.clock: Clock = timing.make(
             first=scenario.start_date, days=scenario.days, timezone=scenario.business_timezone
         )
@@ -193,7 +196,7 @@ class _Generation:
     # -- people ---------------------------------------------------------------------------------
 
     def _block(self, block: int, audience: shoppers.Audience, reach: influence.Reach) -> None:
-        scenario, streams, clock = self.scenario, self.streams, self.clock
+        scenario, streams, clock = self.scenario, self.crowd, self.clock
         people = shoppers.make(scenario, streams, block)
         follows = audience.follows(people, streams.of("follows", block))
         exposures = reach.exposures(
@@ -282,7 +285,7 @@ class _Generation:
         self.counts.clicks += len(click_facts)
 
     def _deliver_events(self, table: pa.Table, occurred: Ints, block: int) -> None:
-        luck = self.streams.of("late events", block)
+        luck = self.crowd.of("late events", block)
         received = feeds.late(luck, occurred, self.scenario.late_share)
         # Some senders' clocks run an hour ahead; the collector's is right.
         skewed = luck.chance(0.0005 if self.scenario.has_faults else 0.0, len(occurred))
@@ -341,9 +344,9 @@ class _Generation:
     def _machines(self) -> None:
         seen = TruthFile(self.folder / "truth", "machines")
         for number, (table, occurred, hides) in enumerate(
-            bots.make(self.scenario, self.streams, self.clock, self.counts.events)
+            bots.make(self.scenario, self.crowd, self.clock, self.counts.events)
         ):
-            luck = self.streams.of("late bots", number)
+            luck = self.crowd.of("late bots", number)
             received = feeds.late(luck, occurred, self.scenario.late_share)
             self._append_events(table, occurred, received, np.zeros(len(table), dtype=bool))
             facts = pa.table({"anonymous_id": table["anonymous_id"], "hides": arrays.flags(hides)})
@@ -354,8 +357,8 @@ class _Generation:
                 )
             )
         seen.close()
-        table, facts = clicks.machines(self.streams, self.posts, self.counts.clicks, self.clock.end)
-        self._deliver_clicks(table, facts.clicked, self.streams.of("late machine clicks"))
+        table, facts = clicks.machines(self.crowd, self.posts, self.counts.clicks, self.clock.end)
+        self._deliver_clicks(table, facts.clicked, self.crowd.of("late machine clicks"))
         self.counts.clicks += len(facts)
 
     # -- orders ---------------------------------------------------------------------------------
@@ -377,7 +380,7 @@ class _Generation:
 
     def _orders(self) -> None:
         scenario, streams, clock, programme = (
-            self.scenario, self.streams, self.clock, self.programme,
+            self.scenario, self.crowd, self.clock, self.programme,
         )  # fmt: skip
         orders, lines, claims = self._sorted_orders()
         ids = orders.ids(self.origin)
@@ -473,7 +476,7 @@ class _Generation:
 
     def _partners(self, orders: Orders, ids: Ints, refunds: Refunds, claims: Claims) -> None:
         scenario, streams, clock, programme = (
-            self.scenario, self.streams, self.clock, self.programme,
+            self.scenario, self.crowd, self.clock, self.programme,
         )  # fmt: skip
         last = clock.date_of(clock.days - 1).isoformat()
         self.in_roster = drops.in_roster(programme, clock)
@@ -575,6 +578,10 @@ class _Generation:
         files.write_parquet(folder / "creators.parquet", truth.creators(self.programme, self.clock))
         files.write_parquet(folder / "codes.parquet", truth.codes(self.programme))
         files.write_parquet(folder / "feed_faults.parquet", truth.faults(self.drops.ledger))
+        found = targets.make(
+            folder, self.scenario, end=self.clock.end, connection=self.drops.connection
+        )
+        files.write_parquet(folder / "targets.parquet", found)
         as_of = instant(self.clock.end).isoformat().replace("+00:00", "Z")
         sizes = {
             "people": self.scenario.people,
