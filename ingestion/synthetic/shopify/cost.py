@@ -5,10 +5,10 @@ an interface or union the dearest of its possible selections, a mutation 10, a c
 by `first` or `last`. The size counts logarithmically, as Shopify's staff say and as a recorded
 answer shows: a connection costs 2 + floor(2 ln(size)) x the cost of one node, so that
 `product { variants(first: 250) { nodes { inventoryItem { id } } } }` costs 1 + 2 + 11 x 2 = 25
-points. Value objects (money, addresses, page info) are free. The *requested* cost is known before
-the query runs and must fit both 1,000 points and the bucket; afterwards the difference to the
-*actual* cost, the same sum over what came back, is given back. Shopify keeps the right to price
-fields by hand; such prices are not simulated.
+points. `nodes` costs its objects one by one. Value objects (money, addresses, page info) are free.
+The *requested* cost is known before the query runs and must fit both 1,000 points and the bucket;
+afterwards the difference to the *actual* cost, the same sum over what came back, is given back.
+Shopify keeps the right to price fields by hand; such prices are not simulated.
 """
 
 from __future__ import annotations
@@ -189,9 +189,14 @@ class Cost:
         if kind.name.endswith("Connection"):
             return self._connection(definition, nodes, sets, data, before)
         own = 0 if kind.name in self.rules.value_objects else 1
+        # `nodes(ids: …)` is as many objects as it names; any other plain list counts once.
+        ids = self.query.arguments(definition, nodes[0]).get("ids") if definition.args else None
         if before:
-            return own + self._selection(kind, sets, None)
+            return (1 if ids is None else len(ids)) * (own + self._selection(kind, sets, None))
         items = data if isinstance(data, list) else [data]
+        if ids is not None:
+            found = (item for item in items if item is not None)
+            return len(ids) * own + sum(self._selection(kind, sets, item) for item in found)
         return own + max(
             (self._selection(kind, sets, item) for item in items if item is not None), default=0
         )

@@ -19,6 +19,7 @@ from graphql import (
 
 from ingestion.synthetic.shopify.database import Integers
 from ingestion.synthetic.shopify.listing import (
+    PAGE_SIZE,
     Listing,
     connection,
     page_through,
@@ -217,6 +218,11 @@ def _node(_source: Any, info: Info, **arguments: Any) -> Record | None:
 
 
 def _nodes(_source: Any, info: Info, **arguments: Any) -> list[Record | None]:
+    if (size := len(arguments["ids"])) > PAGE_SIZE:
+        raise GraphQLError(
+            f"The input array size of {size} is greater than the maximum allowed of {PAGE_SIZE}.",
+            extensions={"code": "MAX_INPUT_SIZE_EXCEEDED"},
+        )
     return [_find_node(info.context, identifier) for identifier in arguments["ids"]]
 
 

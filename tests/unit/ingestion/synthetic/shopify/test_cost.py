@@ -7,6 +7,7 @@ import pytest
 from ingestion.synthetic.shopify.cost import STRICT, Bucket, CostRules, VirtualClock
 from ingestion.synthetic.shopify.shop import Shop
 from tests.unit.ingestion.synthetic.shopify.asking import codes, post
+from tests.worlds import shop as world
 
 
 def cost(shop: Shop, query: str, **variables: object) -> tuple[int, int | None]:
@@ -77,6 +78,20 @@ def test_variables_and_fragments_count_like_what_they_stand_for(shop: Shop) -> N
       fragment Buyer on Order { customer @include(if: $with) { id } }"""
     assert cost(shop, query, n=10, **{"with": True})[0] == 2 + 4 * 2
     assert cost(shop, query, n=10, **{"with": False})[0] == 2 + 4 * 1
+
+
+def test_objects_asked_for_by_their_ids_cost_each(shop: Shop) -> None:
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Order { customer { id } } } }"
+    ids = [f"gid://shopify/Order/{number}" for number in (world.order(1), world.order(2), 3)]
+    # Three times order 1 + customer 1; the third is not there and has no customer.
+    assert cost(shop, query, ids=ids) == (6, 5)
+
+
+def test_at_most_250_ids_are_taken(shop: Shop) -> None:
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    assert codes(post(shop, query, {"ids": ["gid://shopify/Order/1"] * 251})) == [
+        "MAX_INPUT_SIZE_EXCEEDED"
+    ]
 
 
 def test_the_older_reading_counts_every_node_and_every_object(shop: Shop) -> None:

@@ -126,6 +126,8 @@ def test_a_refund_is_seen_later_than_updated_at_moves(shop: Shop) -> None:
         f"refundLineItems(first: 5) {{ nodes {{ quantity subtotalSet {MONEY} lineItem {{ id }} "
         "} } }"
     )
+    shop.now = world.REFUND_AT
+    assert one(shop, world.PARTLY_REFUNDED, fields)["updatedAt"] == "2026-05-11T08:00:00Z"
     shop.now = world.REFUND_AT + timedelta(seconds=59)
     early = one(shop, world.PARTLY_REFUNDED, fields)
     assert (early["updatedAt"], early["refunds"]) == ("2026-05-11T08:00:00Z", [])
