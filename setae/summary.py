@@ -27,6 +27,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "fct_stickiness_daily": ("activity_events", "orders", "transactions"),
     "fct_retention_cohorts": ("activity_events", "orders", "transactions"),
     "fct_creator_engagement_daily": ("posts", "post_metrics_daily", "post_metric_snapshots"),
+    "fct_creator_trust_weekly": ("posts", "comments", "orders", "transactions"),
+    "fct_creator_activity_weekly": ("creators", "campaign_descriptions"),
+    "fct_code_integrity_weekly": ("order_discount_codes", "orders", "coupon_redemptions"),
     "fct_attribution_credits": ("orders", "transactions"),
     "fct_creator_conversion": ("link_clicks", "code_redemptions", "coupon_redemptions"),
 }

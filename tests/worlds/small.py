@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.worlds import content
+
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 56
 AS_OF = START + timedelta(days=DAYS)
@@ -150,6 +152,12 @@ def deliveries(seed: int = 7) -> list[Delivery]:
         Delivery("order_lines", "lines-2.ndjson", tuple(lines[1::2])),
         Delivery("refunds", "refunds.ndjson", tuple(refunds)),
     ]
+    published = content.rows(START, creators, orders, seed)
+    files += [
+        Delivery(entity, f"{entity}-content{half}.ndjson", tuple(rows[half::2]))
+        for entity, rows in published.items()
+        for half in range(2)
+    ]
     changed = [
         {**order, "updated_at": _at(DAYS - 1), "financial_status": "partially_refunded"}
         for order in orders[::4]
@@ -233,6 +241,7 @@ def _dimensions(creators: list[str]) -> list[Delivery]:
                     "platform": "instagram",
                     "platform_user_id": f"ig-{creator}",
                     "creator_id": creator,
+                    "handle": creator,
                 }
                 for creator in creators
             ),
