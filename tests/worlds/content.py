@@ -91,7 +91,7 @@ def rows(
 
 
 def _counters(post: str, day: float, luck: random.Random, at: Any) -> list[dict[str, Any]]:
-    """Lifetime counters at the ages of 1, 7 and 12 days; some posts have no reach, some no saves."""
+    """Lifetime counters at ages of 1, 7 and 10 days; some posts have no reach, some no saves."""
     final = {
         "views": luck.randint(300, 2_000),
         "reach": luck.randint(200, 1_200),
