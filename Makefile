@@ -16,7 +16,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo up new-source test test-orders test-scheduler test-browser test-compat check lint \
+.PHONY: help install demo up new-source test test-orders test-scheduler test-browser test-compat test-python check lint \
   typecheck docs clean
 
 help: ## What each target does
@@ -48,7 +48,7 @@ new-source: $(READY) ## NAME=x [ENTITIES="orders refunds"]: every file of a new 
 	@$(BIN)/python -m docs.generate
 
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat"
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat and not pythons"
 
 test-orders: $(READY) ## Fifty orders of delivery end in the same content hash (an hour or more)
 	@SETAE_TEST_PERMUTATIONS=50 $(BIN)/pytest tests/integration/test_pipeline.py -k any_order
@@ -61,6 +61,9 @@ test-browser: $(READY) ## The pages in a real browser (needs chromium)
 
 test-compat: $(READY) ## The published file in DuckDB 1.4 and 1.5 clients
 	@$(BIN)/pytest -m compat
+
+test-python: $(READY) ## The same world to the byte on every other Python that uv finds
+	@$(BIN)/pytest -m pythons tests/compat/test_pythons.py
 
 check: lint typecheck docs test ## All that a change must pass
 
@@ -81,5 +84,5 @@ docs: $(READY) ## The pages, built strictly; the generated reference must be fre
 	@$(BIN)/mkdocs build --strict --quiet
 
 clean: ## Remove what was built; keeps data homes under var/
-	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-* .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 	  dist site dbt_project/target dbt_project/logs

@@ -26,9 +26,7 @@ def test_the_distribution_function_at_a_quantile_is_its_level(family: str, level
     second = np.exp(luck.uniform(-1.0, 9.0, (60, 40)))
     weights = luck.dirichlet(np.ones(40))
     found = mixture.quantiles(family, first, second, weights, level)
-    laws = (
-        stats.beta(first, second) if family == "rate" else stats.gamma(first, scale=1.0 / second)
-    )
+    laws = stats.beta(first, second) if family == "rate" else stats.gamma(first, scale=1.0 / second)
     assert (laws.cdf(found[:, None]) * weights).sum(axis=1) == pytest.approx(level, abs=1e-9)
 
 
