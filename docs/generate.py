@@ -3,6 +3,7 @@
     settings.md  from setae.settings        cli.md    from the Typer app
     models.md    from the models' yml       dags.md   from the DAG files' docstrings
     contract.md  from the JSON Schemas (ingestion.contract)
+    scenario.md  from ingestion.synthetic.scenario
 
 Nothing here needs a database, an Airflow import or the network.
 """
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from ingestion import contract
+from ingestion.synthetic.scenario import PRESETS, parameters
 from setae.settings import Settings, SourceSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +38,7 @@ def pages() -> dict[str, str]:
         "models.md": models_page(),
         "dags.md": dags_page(),
         "contract.md": contract.reference(),
+        "scenario.md": scenario_page(),
     }
 
 
@@ -163,6 +166,43 @@ def _resolve(description: str) -> str:
 
 def _flat(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def scenario_page() -> str:
+    """Every parameter of a simulated world, and what the presets change."""
+    lines = [
+        NOTE,
+        "# Parameters of a simulated world",
+        "",
+        (
+            "What `setae simulate world` can vary; values are those of `demo`. Amounts are in cents, "
+            "rates per day, shares fractions; four values are those of nano, micro, mid and macro "
+            "creators. From Python: "
+            "`ingestion.synthetic.scenario.preset('demo', path_share=0.3)`."
+        ),
+        "",
+        "| parameter | value | meaning |",
+        "|---|---|---|",
+        *(f"| `{name}` | `{_shown(value)}` | {says} |" for name, value, says in parameters()),
+        "",
+        "## Presets",
+        "",
+        "| preset | what it is | what it changes |",
+        "|---|---|---|",
+    ]
+    usual = {name: value for name, value, _ in parameters()}
+    for name, (says, scenario) in PRESETS.items():
+        changes = ", ".join(
+            f"`{key}` {_shown(value)}"
+            for key, value in vars(scenario).items()
+            if value != usual[key] and key != "name"
+        )
+        lines.append(f"| `{name}` | {says} | {changes or 'nothing'} |")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def dags_page() -> str:

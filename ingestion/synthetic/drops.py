@@ -21,6 +21,7 @@ from ingestion.synthetic.posts import FORMATS, METRICS, DailyMetrics, Posts, Sna
 from ingestion.synthetic.randomness import Luck, Streams
 from ingestion.synthetic.scenario import Scenario
 from ingestion.synthetic.shop import Shop
+from ingestion.synthetic.words import CURRENCY
 
 ROSTER_EVERY = 10
 """Every so many creators the fee and the code are kept in the roster alone."""
@@ -280,40 +281,31 @@ def tracked_links(
     )
 
 
-def promo_codes(
-    programme: Programme, clock: Clock, listed: Bools
-) -> Iterator[tuple[str, pa.Table]]:
-    """Names of files and rows of `promo_codes`; owners who are told late come in a later file.
+def promo_codes(programme: Programme, clock: Clock, listed: Bools) -> tuple[pa.Table, Ints]:
+    """Rows of `promo_codes`, and when each is delivered: some owners are told weeks late.
 
     Args:
         listed: Creators whose code stands in the roster instead.
     """
     codes = programme.codes
     kept = ~((codes.creator != NONE) & listed[np.maximum(codes.creator, 0)])
-    is_late = codes.kind == 2
-    for name, rows in (
-        (clock.date_of(0).isoformat(), np.flatnonzero(kept & ~is_late)),
-        (f"{clock.date_of(clock.days - 1).isoformat()}-late", np.flatnonzero(kept & is_late)),
-    ):
-        chosen = codes.take(rows)
-        ends = np.where(chosen.valid_to >= FOREVER, NONE, chosen.valid_to)
-        has_owner = chosen.creator != NONE
-        rate = programme.creators.commission[np.maximum(chosen.creator, 0)] / 100.0
-        yield (
-            name,
-            pa.table(
-                {
-                    "code": arrays.names(programme.texts, chosen.text),
-                    "creator_id": creator_ids(chosen.creator),
-                    "valid_from": arrays.instants(chosen.valid_from),
-                    "valid_to": arrays.instants(ends),
-                    "discount_type": arrays.constant("percent", len(rows)),
-                    "discount_value": arrays.ints(chosen.percent),
-                    "commission_rate": pa.array(rate, mask=~has_owner),
-                    "owner_source": arrays.constant("manual", len(rows)),
-                }
-            ),
-        )
+    chosen = codes.take(np.flatnonzero(kept & (codes.valid_from < clock.end)))
+    ends = np.where(chosen.valid_to >= FOREVER, NONE, chosen.valid_to)
+    has_owner = chosen.creator != NONE
+    rate = programme.creators.commission[np.maximum(chosen.creator, 0)] / 100.0
+    table = pa.table(
+        {
+            "code": arrays.names(programme.texts, chosen.text),
+            "creator_id": creator_ids(chosen.creator),
+            "valid_from": arrays.instants(chosen.valid_from),
+            "valid_to": arrays.instants(ends),
+            "discount_type": arrays.constant("percent", len(chosen)),
+            "discount_value": arrays.ints(chosen.percent),
+            "commission_rate": pa.array(rate, mask=~has_owner),
+            "owner_source": arrays.constant("manual", len(chosen)),
+        }
+    )
+    return table, np.minimum(np.maximum(chosen.delivered, clock.start), clock.end - SECOND)
 
 
 def campaigns(catalogue: Catalogue) -> pa.Table:
@@ -327,7 +319,7 @@ def campaigns(catalogue: Catalogue) -> pa.Table:
             "starts_at": arrays.instants(listed.starts),
             "ends_at": arrays.instants(listed.ends),
             "budget_amount": arrays.money(listed.budget),
-            "currency": arrays.constant("EUR", size),
+            "currency": arrays.constant(CURRENCY, size),
             "brand": arrays.constant(words.BRANDS[0], size),
         }
     )
@@ -339,7 +331,7 @@ def fx_rates(scenario: Scenario, streams: Streams, clock: Clock) -> pa.Table:
     size = len(days)
     return pa.table(
         {
-            "currency": arrays.constant(scenario.currency, size),
+            "currency": arrays.constant(CURRENCY, size),
             "rate_date": pa.array([clock.date_of(int(day)).isoformat() for day in days]),
             "reporting_currency": arrays.constant(scenario.reporting_currency, size),
             "rate": pa.array([f"{rate // 10_000}.{rate % 10_000:04d}" for rate in rates.tolist()]),
@@ -404,7 +396,7 @@ def roster(
                 programme.id_of(creator),
                 programme.texts[code] if code != NONE else None,
                 fee,
-                "EUR",
+                CURRENCY,
                 int(creators_.commission[creator]) / 100,
                 "active",
                 clock.date_of(day).isoformat(),
@@ -603,7 +595,7 @@ def order_lines(shop: Shop, returned: Ints) -> pa.Table:
             "unit_amount": own["unit_amount"],
             "discount_amount": own["discount_amount"],
             "net_amount": own["net_amount"],
-            "currency": arrays.constant("EUR", len(own)),
+            "currency": arrays.constant(CURRENCY, len(own)),
             "is_gift_card": own["is_gift_card"],
         }
     )
@@ -619,7 +611,7 @@ def refunds(shop: Shop, returned: Ints) -> pa.Table:
             "refunded_at": own["created_at"],
             "amount": own["total_amount"],
             "returned_sales_amount": arrays.money(returned),
-            "currency": arrays.constant("EUR", len(own)),
+            "currency": arrays.constant(CURRENCY, len(own)),
             "reason": own["note"],
         }
     )
@@ -696,6 +688,6 @@ def products(shop: Shop) -> pa.Table:
             "category": own["product_type"],
             "brand": own["vendor"],
             "unit_cost_amount": variants["unit_cost"],
-            "currency": arrays.constant("EUR", len(own)),
+            "currency": arrays.constant(CURRENCY, len(own)),
         }
     )

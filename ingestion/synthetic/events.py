@@ -21,6 +21,7 @@ from ingestion.synthetic.people import COMPUTER, IN_APP, TABLET, People
 from ingestion.synthetic.posts import Posts
 from ingestion.synthetic.randomness import Luck
 from ingestion.synthetic.visits import CREATOR, PLATFORMS, WEB, Visits
+from ingestion.synthetic.words import CURRENCY
 
 TYPES = (
     "page_view", "product_view", "search", "add_to_cart", "checkout_started", "purchase",
@@ -151,7 +152,7 @@ def make(
             ),
             "order_id": arrays.only(order_id != NONE, arrays.texts(order_id)),
             "value": arrays.money(value, is_purchase),
-            "currency": arrays.only(is_purchase, arrays.constant("EUR", many)),
+            "currency": arrays.only(is_purchase, arrays.constant(CURRENCY, many)),
             "referrer": arrays.only(first & is_web, arrived.referrer.take(at_visit)),
             "country": arrays.names(words.COUNTRIES, people.country[row]),
             "device_class": arrays.names(

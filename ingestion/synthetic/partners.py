@@ -23,6 +23,7 @@ from ingestion.synthetic.posts import Posts
 from ingestion.synthetic.randomness import Luck, Streams
 from ingestion.synthetic.scenario import Scenario
 from ingestion.synthetic.visits import BY_SURVEY, PAID_SEARCH, PAID_SOCIAL, Visits
+from ingestion.synthetic.words import CURRENCY
 
 CLAIMING = ("instagram", "tiktok", "youtube", "google")
 CLICK_CLAIM_DAYS, VIEW_CLAIM_DAYS = 7, 1
@@ -113,7 +114,7 @@ def claims_feed(made: Claims, clock: Clock) -> pa.Table:
             "claim_date": pa.array(dates, pa.string()),
             "conversions": arrays.ints(count),
             "value": arrays.money(value),
-            "currency": arrays.constant("EUR", len(found)),
+            "currency": arrays.constant(CURRENCY, len(found)),
             "window_days": arrays.ints(np.where(is_view, VIEW_CLAIM_DAYS, CLICK_CLAIM_DAYS)),
             "is_view_through": arrays.flags(is_view),
         }
@@ -263,7 +264,7 @@ def affiliate_conversions(
             "locked_at": arrays.instants(locked[which], is_final & (state[which] == 1)),
             "sale_amount": arrays.money(orders.subtotal[rows][which]),
             "commission_amount": arrays.money(commission[which]),
-            "currency": arrays.constant("EUR", len(which)),
+            "currency": arrays.constant(CURRENCY, len(which)),
             "reversal_reason": arrays.only(
                 is_final & (state[which] == 2), arrays.constant("returned", len(which))
             ),
@@ -313,7 +314,7 @@ def costs(
                     "cost_type": arrays.constant(name, len(rows)),
                     "incurred_at": arrays.instants(at[rows]),
                     "amount": arrays.money(amount[rows]),
-                    "currency": arrays.constant("EUR", len(rows)),
+                    "currency": arrays.constant(CURRENCY, len(rows)),
                 }
             )
         )

@@ -41,7 +41,6 @@ class Scenario:
     business_timezone: str = field(
         default="Europe/Berlin", metadata={"says": "Zone whose days and hours people live by."}
     )
-    currency: str = field(default="EUR", metadata={"says": "The shop's one currency."})
     reporting_currency: str = field(
         default="USD", metadata={"says": "What `fx_rates_daily` converts to."}
     )

@@ -26,6 +26,7 @@ from ingestion.synthetic.people import customer_ids
 from ingestion.synthetic.posts import Posts
 from ingestion.synthetic.refunds import REASONS, RefundLines, Refunds
 from ingestion.synthetic.visits import CHANNELS, CREATOR
+from ingestion.synthetic.words import CURRENCY
 
 LINE_BASE = 14_300_000_000_000
 REFUND_BASE = 9_100_000_000_000
@@ -142,7 +143,7 @@ def _orders(orders: Orders, ids: Ints, has_customer: Bools, named: Bools) -> pa.
             "email": email,
             "phone": phones(person),
             "is_test": arrays.flags(is_test),
-            "currency": arrays.constant("EUR", size),
+            "currency": arrays.constant(CURRENCY, size),
             "subtotal": arrays.money(orders.subtotal),
             "discounts": arrays.money(orders.discounts),
             "shipping": arrays.money(orders.shipping),

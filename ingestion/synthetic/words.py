@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+CURRENCY = "EUR"
+"""The shop's one currency."""
+
 PLATFORMS = ("instagram", "tiktok", "youtube")
 PLATFORM_WEIGHTS = (0.55, 0.33, 0.12)
 

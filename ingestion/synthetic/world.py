@@ -55,6 +55,7 @@ from ingestion.synthetic.randomness import Streams
 from ingestion.synthetic.refunds import RefundLines, Refunds
 from ingestion.synthetic.scenario import Scenario
 from ingestion.synthetic.truth import TruthFile
+from ingestion.synthetic.words import CURRENCY
 from setae.errors import DataError
 from setae.progress import Progress, Silent
 from setae.warehouse import storage_errors
@@ -545,8 +546,9 @@ class _Generation:
         feed.close(orphans=_orphans(table) if scenario.has_faults else ())
         links = drops.tracked_links(programme, self.posts, self.catalogue, clock)
         self.drops.whole("tracked_links", day, "csv", links)
-        for name, table in drops.promo_codes(programme, clock, self.in_roster):
-            self.drops.whole("promo_codes", name, "csv", table)
+        feed = self._slow("promo_codes", "csv")
+        feed.append(*drops.promo_codes(programme, clock, self.in_roster))
+        feed.close()
         self.drops.whole("campaigns", day, "ndjson", drops.campaigns(self.catalogue))
         self.drops.whole("fx_rates_daily", day, "csv", drops.fx_rates(scenario, streams, clock))
         self.drops.whole(
@@ -614,7 +616,7 @@ class _Generation:
                 "shop": self.shop,
                 "account": "demo",
                 "business_timezone": self.scenario.business_timezone,
-                "currency": self.scenario.currency,
+                "currency": CURRENCY,
                 "as_of": as_of,
                 "sizes": sizes,
                 "files": digests,
