@@ -176,8 +176,8 @@ def scenario_page() -> str:
         "",
         (
             "What `setae simulate world` can vary; values are those of `demo`. Amounts are in "
-            "cents, rates per day, shares fractions; four values are those of nano, micro, mid and macro "
-            "creators. From Python: "
+            "cents, rates per day, shares fractions; four values are those of nano, micro, mid "
+            "and macro creators. From Python: "
             "`ingestion.synthetic.scenario.preset('demo', path_share=0.3)`."
         ),
         "",
