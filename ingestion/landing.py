@@ -4,6 +4,9 @@
     <name>.rejects.parquet    what failed and why, and warnings; only where there are any
     <name>.manifest.json      counts, digests, window; written last
 
+and, for a source that is pulled, `<home>/landing/<source>/.state/<account>.json`: how far it has
+been read, written after the manifests (`ingestion.extraction`).
+
 A landed file exists once its manifest does. Each file is written under a temporary name, fsynced,
 renamed, and its folder fsynced, before the next; a process that dies in between leaves files that
 nobody reads and `sweep` removes. The name is made of what was fetched (digest and name of the
@@ -33,6 +36,9 @@ from setae.warehouse import DamagedFile, storage_errors, sync_directory
 MANIFEST_VERSION = 1
 MANIFEST_SUFFIX = ".manifest.json"
 TEMPORARY_SUFFIX = ".tmp"
+
+STATE_FOLDER = ".state"
+"""In a source's folder: how far its API has been read, one file an account."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ class Delivery:
     received_at: datetime | None = None
     revision: int = 0
     is_named_by_window: bool = False
+    is_dated: bool = False
     releases: tuple[str, ...] = ()
 
     @property
@@ -127,15 +134,15 @@ class Delivery:
         """Name of the landed file; the same for the same content, origin, contract and key.
 
         A drop is landed once whatever the window it was found in; a source read by windows has
-        them in the name.
+        them in the name. A dated file begins with the day its window ends, for people to read.
         """
         parts = [self.origin.sha256, self.origin.name, self.contract_version, self.key_id]
         parts += [self.kind, self.source_account, str(self.revision)]
         prefix = self.kind if self.kind != "data" else "drop"
         if self.is_named_by_window:
             parts += [_iso(self.window_start_at) or "", _iso(self.window_end_at) or ""]
-            if self.window_end_at is not None:
-                prefix = self.window_end_at.astimezone(UTC).strftime("%Y%m%d")
+        if (self.is_named_by_window or self.is_dated) and self.window_end_at is not None:
+            prefix = self.window_end_at.astimezone(UTC).strftime("%Y%m%d")
         digest = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
         return f"{prefix}-{digest[:16]}"
 

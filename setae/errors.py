@@ -7,6 +7,8 @@ the rest. The codes are those of BSD `sysexits.h`, so that cron, systemd and she
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class SetaeError(Exception):
     """Base of all errors with a message meant for people.
@@ -28,6 +30,21 @@ class SourceError(SetaeError):
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class SourceBusy(SourceError):
+    """A source asks to wait longer than a task should sleep (EX_TEMPFAIL).
+
+    Attributes:
+        retry_at: When it said it can be asked again, aware UTC; Airflow puts the task off until
+            then, without using up one of its retries.
+    """
+
+    exit_code = 75
+
+    def __init__(self, message: str, *, retry_at: datetime) -> None:
+        super().__init__(message, retryable=True)
+        self.retry_at = retry_at
 
 
 class DataError(SetaeError):

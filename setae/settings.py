@@ -101,6 +101,36 @@ class SourceSettings(BaseModel):
         pattern=r"^[A-Z]{3}$",
         description="Currency of money fields that name none (ISO 4217).",
     )
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="For an API: its address, such as `https://<shop>.myshopify.com`; never more.",
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        description="For an API: the access token. From the environment only, never `setae.toml`.",
+    )
+    lag_seconds: int = Field(
+        default=120,
+        ge=0,
+        description="For an API: how far behind the newest record each fetch reads again.",
+    )
+    page_size: int = Field(
+        default=50, ge=1, le=250, description="For an API: records of a page, fewer if too costly."
+    )
+    bulk_minimum_count: int = Field(
+        default=20_000,
+        ge=1,
+        description="For an API: a history of more records is read by bulk operations, if it can.",
+    )
+    wait_budget_seconds: int = Field(
+        default=600,
+        ge=0,
+        description="For an API: how long one request may wait before the task is put off.",
+    )
+    request_timeout_seconds: float = Field(
+        default=60, gt=0, description="For an API: how long one answer may take to arrive."
+    )
     required_entities: tuple[str, ...] = Field(
         default=(),
         description="Feeds `data_through` waits for; empty: every feed that has delivered.",
@@ -218,7 +248,9 @@ class Settings(BaseSettings):
         """The home as found, then the environment, then `<home>/setae.toml`."""
         assert isinstance(init_settings, InitSettingsSource)
         config = Path(init_settings.init_kwargs["home"]) / CONFIG_FILE
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config)
+        file_settings = TomlConfigSettingsSource(settings_cls, config)
+        _refuse_tokens(file_settings.toml_data, config)
+        return init_settings, env_settings, file_settings
 
     def pii_master(self) -> bytes:
         """The master key of the pseudonyms.
@@ -268,6 +300,17 @@ class Settings(BaseSettings):
                 f"{self.home / CONFIG_FILE}: no source {name!r} (configured: {known}); "
                 f"add a section [sources.{name}]"
             ) from None
+
+
+def _refuse_tokens(values: dict[str, Any], config: Path) -> None:
+    """A token in a file ends up in a backup or a repository; the key file is the only secret."""
+    sections = values.get("sources", {})
+    for name, section in sections.items() if isinstance(sections, dict) else ():
+        if isinstance(section, dict) and "token" in section:
+            raise ConfigError(
+                f"{config}: [sources.{name}] holds a token; remove it, give the shop's app a new "
+                f"one, and set SETAE_SOURCES__{name.upper()}__TOKEN in the environment"
+            )
 
 
 def find_home(home: Path | None = None) -> Path:

@@ -90,6 +90,11 @@ class Home:
         return self.path / "airflow"
 
     @property
+    def extracts(self) -> Path:
+        """Working folders of fetches that pull from an API, each removed with its fetch."""
+        return self.path / "extracts"
+
+    @property
     def temporary(self) -> Path:
         """DuckDB's spill files."""
         return self.path / "tmp"
