@@ -70,6 +70,11 @@ from setae.warehouse import Home, read_json, storage_errors, write_atomically
 
 LOG = logging.getLogger(__name__)
 
+# Read when dlt looks for its configuration the first time: it would import Airflow, ask its
+# database for variables, and report home.
+os.environ["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] = "false"
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+
 BATCH_ROWS = 50_000
 """Rows of a dlt file that go through the contract together."""
 

@@ -119,7 +119,7 @@ class Reader:
         read = _resource(f"{stream.name}_read", self._read, part, self._incremental())
         found = [read, *_tables(read, stream.tables)]
         if self._is_first and stream.name == "orders" and not self.window.is_bounded:
-            again = dlt.resource(self._read_waiting, name="orders_waiting", selected=False)()
+            again = dlt.resource(lambda: self._read_waiting(), name="orders_waiting", selected=False)()
             found += [again, *_tables(again, stream.tables, suffix="_again")]
         self._is_first = False
 
