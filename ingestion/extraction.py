@@ -11,7 +11,7 @@ of a package are durable, the package's state (the cursors) is written beside th
 The working folder is made for one fetch and thrown away with it, so whatever dies, there is one
 memory: the state beside the data, never ahead of it. What a killed fetch had extracted is extracted
 again; what it had landed is landed again at most under another name, and the loader counts those
-records as duplicates. docs/adr/0011-extraction-keeps-nothing.md goes through every crash point.
+records as duplicates. docs/adr/0012-extraction-keeps-nothing.md goes through every crash point.
 """
 
 from __future__ import annotations

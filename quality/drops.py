@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quality.checks import Check, share_check
-from quality.facts import Batch, raw_table
+from quality.facts import Batch, newest, raw_table
 
 _CENTS = 0.02
 """Rounding a shop may do between an order and its lines."""
@@ -53,16 +53,12 @@ def _totals(batch: Batch) -> list[Check]:
 
     The same claim for a batch of orders and for a batch of lines: whichever comes last sees it.
     """
-    newest = (
-        "where not _is_parked qualify row_number() over (partition by _record_key order by "
-        "_source_updated_at desc nulls last, _revision desc, _record_hash desc) = 1"
-    )
     orders, lines = raw_table(batch.source, "orders"), raw_table(batch.source, "order_lines")
     bad_rows = (
         "select placed.*, sold.line_net_amount "
-        f"from (select * from {orders} {newest}) as placed "
+        f"from ({newest(orders)}) as placed "
         "inner join (select order_id, _source_account, sum(net_amount) as line_net_amount "
-        f"from (select * from {lines} {newest}) as newest_lines "
+        f"from ({newest(lines)}) as newest_lines "
         "group by order_id, _source_account) as sold "
         "on placed.order_id = sold.order_id and placed._source_account = sold._source_account "
         "where (placed.order_id, placed._source_account) in "

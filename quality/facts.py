@@ -113,6 +113,15 @@ def raw_table(source: str, entity: str) -> str:
     )
 
 
+def newest(table: str) -> str:
+    """SQL of the winning version of each record of a raw table; parked rows are left out."""
+    return (
+        f"select * from {table} where not _is_parked qualify row_number() over (partition by "
+        "_record_key order by _source_updated_at desc nulls last, _revision desc, "
+        "_record_hash desc) = 1"
+    )
+
+
 def gather(
     connection: duckdb.DuckDBPyConnection, settings: Settings, *, as_of: datetime | None
 ) -> Facts:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,8 +20,9 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.exceptions import AirflowRescheduleException
 
-from setae.errors import SetaeError
+from setae.errors import SetaeError, SourceBusy
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,22 @@ class TaskProgress:
         log.info("%s%s done%s", f"{done:,}", of, f": {text}" if text else "")
 
 
+@contextmanager
+def put_off_if_busy() -> Iterator[None]:
+    """Put the task off instead of failing it while a source wants to be left alone.
+
+    The worker's slot is free until the moment the source named, and no retry is used up.
+
+    Raises:
+        AirflowRescheduleException: With that moment.
+    """
+    try:
+        yield
+    except SourceBusy as busy:
+        log.info("put off until %s: %s", busy.retry_at.isoformat(timespec="seconds"), busy)
+        raise AirflowRescheduleException(busy.retry_at) from busy  # type: ignore[no-untyped-call]
+
+
 class SetaeRetryPolicy(RetryPolicy):
     """Retry what may mend itself; give up at once where somebody has to change something.
 
@@ -75,6 +94,9 @@ class SetaeRetryPolicy(RetryPolicy):
         if not isinstance(exception, SetaeError):
             return RetryDecision.default()
         what = f"{type(exception).__name__}: {exception}"
+        if isinstance(exception, SourceBusy):
+            delay = max(exception.retry_at - datetime.now(UTC), timedelta())
+            return RetryDecision.retry(delay=delay, reason=f"may pass later: {what}")
         if exception.retryable:
             return RetryDecision.retry(reason=f"may pass later: {what}")
         return RetryDecision.fail(reason=f"final, needs a person: {what}")

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dlt
@@ -116,10 +117,10 @@ class Reader:
         """The dlt source of the next part."""
         part = self._parts.pop(0)
         stream = self.stream
-        read = _resource(f"{stream.name}_read", self._read, part, self._incremental())
+        read = _resource(f"{stream.name}_read", partial(self._read, part), self._incremental())
         found = [read, *_tables(read, stream.tables)]
         if self._is_first and stream.name == "orders" and not self.window.is_bounded:
-            again = dlt.resource(lambda: self._read_waiting(), name="orders_waiting", selected=False)()
+            again = _resource("orders_waiting", self._read_waiting)
             found += [again, *_tables(again, stream.tables, suffix="_again")]
         self._is_first = False
 
@@ -288,13 +289,13 @@ def _iso(value: datetime) -> str:
 
 
 def _resource(
-    name: str, read: Callable[[Part], Iterator[list[Node]]], part: Part, cursor: Any
+    name: str, read: Callable[[], Iterator[list[Node]]], cursor: Any = None
 ) -> DltResource:
-    """An unselected resource: it carries the cursor and is written nowhere."""
+    """An unselected resource: it may carry the cursor, and is written nowhere."""
 
     # dlt finds the cursor by its being a default, and names its column itself.
     def bundles(_updated_at: Any = cursor) -> Iterator[list[Node]]:
-        yield from read(part)
+        yield from read()
 
     return dlt.resource(bundles, name=name, selected=False)()
 

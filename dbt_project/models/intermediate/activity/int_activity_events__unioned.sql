@@ -6,22 +6,41 @@ with drops_events as (
 
 ),
 
+order_references as (
+
+    select * from {{ ref('int_order_references__resolved') }}
+
+),
+
 orders as (
 
     select * from {{ ref('int_orders__unioned') }}
 
 ),
 
-purchase_events as (
+-- The key an event names may be lent: the order itself comes from another source of the account.
+events as (
 
-    select order_key
+    select
+        drops_events.*,
+        coalesce(order_references.order_key, drops_events.order_key) as meant_order_key
 
     from drops_events
+    left join order_references
+        on drops_events.order_key = order_references.reference_key
+
+),
+
+purchase_events as (
+
+    select meant_order_key as order_key
+
+    from events
 
     where event_type = 'purchase'
-        and order_key is not null
+        and meant_order_key is not null
 
-    group by order_key
+    group by meant_order_key
 
 ),
 
@@ -50,7 +69,7 @@ final as (
         visitor_pid,
         creator_key,
         product_key,
-        order_key,
+        meant_order_key as order_key,
         click_key,
         post_id,
         event_type,
@@ -76,7 +95,7 @@ final as (
         received_at,
         {{ lineage_columns() }}
 
-    from drops_events
+    from events
 
     union all
 

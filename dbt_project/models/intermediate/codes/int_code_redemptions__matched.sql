@@ -24,6 +24,12 @@ order_lines as (
 
 ),
 
+order_references as (
+
+    select * from {{ ref('int_order_references__resolved') }}
+
+),
+
 code_products as (
 
     select * from {{ ref('int_promo_code_products__unioned') }}
@@ -39,16 +45,25 @@ promo_codes as (
 redemptions as (
 
     select
-        redemption_key,
-        code_norm,
-        customer_key,
-        customer_pid,
-        order_key as named_order_key,
-        redeemed_date,
-        amount,
-        {{ lineage_columns() }}
+        drops_redemptions.redemption_key,
+        drops_redemptions.code_norm,
+        drops_redemptions.customer_key,
+        drops_redemptions.customer_pid,
+        coalesce(order_references.order_key, drops_redemptions.order_key) as named_order_key,
+        drops_redemptions.redeemed_date,
+        drops_redemptions.amount,
+        drops_redemptions.source,
+        drops_redemptions.source_account,
+        drops_redemptions.source_record_id,
+        drops_redemptions.source_updated_at,
+        drops_redemptions.extracted_at,
+        drops_redemptions.load_id,
+        drops_redemptions.record_hash,
+        drops_redemptions.is_deleted
 
     from drops_redemptions
+    left join order_references
+        on drops_redemptions.order_key = order_references.reference_key
 
     union all
 

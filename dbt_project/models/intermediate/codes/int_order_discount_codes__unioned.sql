@@ -1,8 +1,14 @@
 {{ config(materialized='table') }}
 
-with order_codes as (
+with drops_order_codes as (
 
     select * from {{ ref('stg_drops__order_discount_codes') }}
+
+),
+
+shopify_order_codes as (
+
+    select * from {{ ref('stg_shopify__order_discount_codes') }}
 
 ),
 
@@ -40,7 +46,19 @@ mentions as (
         'stated' as match_step,
         1 as step_order
 
-    from order_codes
+    from drops_order_codes
+
+    union all
+
+    select
+        order_key,
+        code_norm,
+        amount,
+        code_source,
+        'stated' as match_step,
+        1 as step_order
+
+    from shopify_order_codes
 
     union all
 

@@ -6,6 +6,12 @@ with drops_codes as (
 
 ),
 
+shop_codes as (
+
+    select * from {{ ref('stg_shopify__discount_codes') }}
+
+),
+
 coupons as (
 
     select * from {{ ref('stg_complete_journey__coupons') }}
@@ -38,6 +44,20 @@ coupon_codes as (
 
 ),
 
+-- Whose a code is, the shop does not know: it counts only where no feed of the account lists it.
+unlisted_shop_codes as (
+
+    select shop_codes.*
+
+    from shop_codes
+    left join drops_codes
+        on shop_codes.source_account = drops_codes.source_account
+            and shop_codes.code_norm = drops_codes.code_norm
+
+    where drops_codes.code_norm is null
+
+),
+
 codes as (
 
     select
@@ -56,6 +76,25 @@ codes as (
         {{ lineage_columns() }}
 
     from drops_codes
+
+    union all
+
+    select
+        promo_code_key,
+        code_norm,
+        cast(null as varchar) as creator_key,
+        cast(null as varchar) as campaign_key,
+        code_display,
+        discount_type,
+        cast(null as varchar) as owner_source,
+        usage_limit,
+        discount_value,
+        cast(null as double) as commission_rate,
+        valid_from_at,
+        valid_to_at,
+        {{ lineage_columns() }}
+
+    from unlisted_shop_codes
 
     union all
 

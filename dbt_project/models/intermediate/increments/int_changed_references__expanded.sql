@@ -30,6 +30,12 @@ promo_codes as (
 
 ),
 
+order_references as (
+
+    select * from {{ ref('int_order_references__resolved') }}
+
+),
+
 -- What stands on a changed thing changes with it: an account's creator and posts, a campaign's
 -- codes.
 account_dependants as (
@@ -107,6 +113,18 @@ link_references as (
 
 ),
 
+-- An order that a feed names by a key it has elsewhere.
+meant_orders as (
+
+    select order_references.order_key
+
+    from order_references
+    inner join with_account_dependants
+        on order_references.reference_key = with_account_dependants.reference_value
+            and with_account_dependants.reference_type = 'order'
+
+),
+
 -- Marks mean whom the links that carry them mean.
 mark_references as (
 
@@ -133,6 +151,14 @@ final as (
         link_key as reference_value
 
     from link_references
+
+    union
+
+    select
+        'order' as reference_type,
+        order_key as reference_value
+
+    from meant_orders
 
     union
 

@@ -8,7 +8,7 @@ with orders as (
 
 order_touches as (
 
-    select * from {{ ref('stg_drops__order_touches') }}
+    select * from {{ ref('int_order_touches__unioned') }}
 
 ),
 

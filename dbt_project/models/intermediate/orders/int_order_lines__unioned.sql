@@ -6,21 +6,51 @@ with drops_lines as (
 
 ),
 
+shopify_lines as (
+
+    select * from {{ ref('stg_shopify__order_lines') }}
+
+),
+
 basket_lines as (
 
     select * from {{ ref('stg_complete_journey__transactions') }}
 
 ),
 
-refund_lines as (
+drops_refund_lines as (
 
     select * from {{ ref('stg_drops__refund_lines') }}
+
+),
+
+shopify_refund_lines as (
+
+    select * from {{ ref('stg_shopify__refund_lines') }}
 
 ),
 
 orders as (
 
     select * from {{ ref('int_orders__unioned') }}
+
+),
+
+refund_lines as (
+
+    select
+        order_line_key,
+        amount
+
+    from drops_refund_lines
+
+    union all
+
+    select
+        order_line_key,
+        amount
+
+    from shopify_refund_lines
 
 ),
 
@@ -82,6 +112,27 @@ unioned as (
         is_deleted
 
     from completed_drops_lines
+
+    union all
+
+    select
+        order_line_key,
+        order_key,
+        product_key,
+        product_id,
+        sku,
+        is_gift_card,
+        quantity,
+        current_quantity,
+        unit_amount,
+        discount_amount,
+        net_amount,
+        currency_code,
+        source,
+        source_account,
+        is_deleted
+
+    from shopify_lines
 
     union all
 

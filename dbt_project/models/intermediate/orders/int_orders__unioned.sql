@@ -6,6 +6,12 @@ with drops_orders as (
 
 ),
 
+shopify_orders as (
+
+    select * from {{ ref('stg_shopify__orders') }}
+
+),
+
 baskets as (
 
     select * from {{ ref('stg_complete_journey__baskets') }}
@@ -43,6 +49,38 @@ unioned as (
         {{ lineage_columns() }}
 
     from drops_orders
+
+    union all
+
+    select
+        order_key,
+        customer_key,
+        customer_pid,
+        email_pid,
+        cast(null as varchar) as user_pid,
+        cast(null as varchar) as visitor_pid,
+        order_number,
+        channel,
+        platform,
+        financial_status,
+        ship_country,
+        discount_codes,
+        is_test,
+        gross_amount,
+        discount_amount,
+        shipping_amount,
+        tax_amount,
+        total_amount,
+        stated_refunded_amount,
+        cast(null as decimal(18, 4)) as stated_returned_amount,
+        currency_code,
+        ordered_at,
+        created_at,
+        updated_at,
+        cancelled_at,
+        {{ lineage_columns() }}
+
+    from shopify_orders
 
     union all
 

@@ -4,6 +4,12 @@ with drops_products as (
 
 ),
 
+shopify_products as (
+
+    select * from {{ ref('stg_shopify__products') }}
+
+),
+
 grocery_products as (
 
     select * from {{ ref('stg_complete_journey__products') }}
@@ -24,6 +30,21 @@ final as (
         {{ lineage_columns() }}
 
     from drops_products
+
+    union all
+
+    select
+        product_key,
+        product_id,
+        sku,
+        title,
+        category,
+        brand,
+        unit_cost_amount,
+        currency_code,
+        {{ lineage_columns() }}
+
+    from shopify_products
 
     union all
 

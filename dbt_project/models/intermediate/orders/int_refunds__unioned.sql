@@ -4,35 +4,71 @@ with drops_refunds as (
 
 ),
 
+shopify_refunds as (
+
+    select * from {{ ref('stg_shopify__refunds') }}
+
+),
+
 orders as (
 
     select * from {{ ref('int_orders__unioned') }}
 
 ),
 
+unioned as (
+
+    select
+        refund_key,
+        order_key,
+        reason,
+        amount,
+        returned_sales_amount,
+        currency_code,
+        refunded_at,
+        {{ lineage_columns() }}
+
+    from drops_refunds
+
+    union all
+
+    select
+        refund_key,
+        order_key,
+        cast(null as varchar) as reason,
+        amount,
+        returned_sales_amount,
+        currency_code,
+        refunded_at,
+        {{ lineage_columns() }}
+
+    from shopify_refunds
+
+),
+
 final as (
 
     select
-        drops_refunds.refund_key,
-        drops_refunds.order_key,
-        {{ business_date('drops_refunds.refunded_at') }} as refunded_date,
-        drops_refunds.reason,
-        drops_refunds.amount,
-        drops_refunds.returned_sales_amount,
-        coalesce(drops_refunds.currency_code, orders.currency_code) as currency_code,
-        drops_refunds.refunded_at,
-        drops_refunds.source,
-        drops_refunds.source_account,
-        drops_refunds.source_record_id,
-        drops_refunds.source_updated_at,
-        drops_refunds.extracted_at,
-        drops_refunds.load_id,
-        drops_refunds.record_hash,
-        drops_refunds.is_deleted
+        unioned.refund_key,
+        unioned.order_key,
+        {{ business_date('unioned.refunded_at') }} as refunded_date,
+        unioned.reason,
+        unioned.amount,
+        unioned.returned_sales_amount,
+        coalesce(unioned.currency_code, orders.currency_code) as currency_code,
+        unioned.refunded_at,
+        unioned.source,
+        unioned.source_account,
+        unioned.source_record_id,
+        unioned.source_updated_at,
+        unioned.extracted_at,
+        unioned.load_id,
+        unioned.record_hash,
+        unioned.is_deleted
 
-    from drops_refunds
+    from unioned
     left join orders
-        on drops_refunds.order_key = orders.order_key
+        on unioned.order_key = orders.order_key
 
 )
 

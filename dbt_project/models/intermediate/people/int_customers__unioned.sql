@@ -6,6 +6,12 @@ with drops_customers as (
 
 ),
 
+shopify_customers as (
+
+    select * from {{ ref('stg_shopify__customers') }}
+
+),
+
 orders as (
 
     select * from {{ ref('int_orders__unioned') }}
@@ -15,6 +21,36 @@ orders as (
 exposures as (
 
     select * from {{ ref('int_campaign_exposures__unioned') }}
+
+),
+
+listed_customers as (
+
+    select
+        customer_key,
+        customer_pid,
+        email_pid,
+        user_pid,
+        country,
+        is_marketing_accepted,
+        created_at,
+        {{ lineage_columns() }}
+
+    from drops_customers
+
+    union all
+
+    select
+        customer_key,
+        customer_pid,
+        email_pid,
+        cast(null as varchar) as user_pid,
+        country,
+        is_marketing_accepted,
+        created_at,
+        {{ lineage_columns() }}
+
+    from shopify_customers
 
 ),
 
@@ -60,10 +96,10 @@ only_named as (
         min(named_customers.load_id) as load_id
 
     from named_customers
-    left join drops_customers
-        on named_customers.customer_key = drops_customers.customer_key
+    left join listed_customers
+        on named_customers.customer_key = listed_customers.customer_key
 
-    where drops_customers.customer_key is null
+    where listed_customers.customer_key is null
 
     group by
         named_customers.customer_key,
@@ -85,7 +121,7 @@ final as (
         created_at,
         {{ lineage_columns() }}
 
-    from drops_customers
+    from listed_customers
 
     union all
 
