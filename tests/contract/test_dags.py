@@ -20,6 +20,7 @@ from setae.errors import (
     DataError,
     GateFailed,
     LeaseHeld,
+    SourceBusy,
     SourceError,
     StorageError,
 )
@@ -265,6 +266,14 @@ def test_downstream_runs_have_the_one_partition_of_the_ledger(bag, assets):
             datetime(2024, 2, 29, tzinfo=UTC),
         ),
         ("ingest_drops", "ingest_account", {"source": "shop"}, "shop", None, None),
+        (
+            "ingest_shopify",
+            "ingest_account",
+            {"partition_key": "2024-02-28", "source": "shopify"},
+            "shopify",
+            datetime(2024, 2, 28, tzinfo=UTC),
+            datetime(2024, 2, 29, tzinfo=UTC),
+        ),
     ],
 )
 def test_an_ingest_run_reads_only_its_partition(
@@ -291,6 +300,32 @@ def test_drops_are_fetched_once_for_each_configured_account(bag, monkeypatch, tm
     dag = bag.dags["ingest_drops"]
     assert dag.get_task("check_accounts").python_callable() == ["drops"]
     assert dag.get_task("ingest_account").is_mapped
+
+
+def test_a_busy_source_puts_the_task_off_to_the_moment_it_named(bag, monkeypatch, settings):
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    from setae import stages
+
+    moment = datetime(2026, 11, 22, 4, 15, tzinfo=UTC)
+
+    def busy(settings, **given):
+        raise SourceBusy("shopify: too many requests", retry_at=moment)
+
+    monkeypatch.setenv("SETAE_HOME", str(settings.home))
+    monkeypatch.setattr(stages, "fetch", busy)
+    with pytest.raises(AirflowRescheduleException) as caught:
+        bag.dags["ingest_shopify"].get_task("ingest_account").python_callable(source="shopify")
+    assert caught.value.reschedule_date == moment
+
+
+def test_where_nothing_puts_it_off_a_busy_source_is_retried_when_it_said(bag):
+    from setae.orchestration import SetaeRetryPolicy
+
+    busy = SourceBusy("later", retry_at=datetime.now(UTC) + timedelta(hours=2))
+    decision = SetaeRetryPolicy().evaluate(busy, try_number=1, max_tries=3)
+    assert decision.action.value == "retry"
+    assert timedelta(minutes=119) < decision.retry_delay <= timedelta(hours=2)
 
 
 @pytest.mark.parametrize(

@@ -27,20 +27,19 @@ def complete_order(client: Client, order: Node) -> Node:
     )
     if len(order["refunds"]) >= queries.REFUNDS:
         found = client.ask(queries.ORDER_REFUNDS, id=order["id"])["order"]
-        if found is not None:
-            order["refunds"] = found["refunds"]
+        order["refunds"] = (found or order)["refunds"]
     for refund in order["refunds"]:
-        _complete_refund(client, refund)
+        _complete_refund(client, order["id"], refund)
     return order
 
 
-def _complete_refund(client: Client, refund: Node) -> None:
-    _more(
-        refund["refundLineItems"],
-        lambda after: client.ask(queries.REFUND_LINES_MORE, id=refund["id"], after=after)["node"],
-        "refundLineItems",
-        client,
-    )
+def _complete_refund(client: Client, order_id: str, refund: Node) -> None:
+    def ask(after: str) -> Node | None:
+        order = client.ask(queries.REFUND_LINES_MORE, id=order_id, after=after)["order"]
+        found = (order or {}).get("refunds", [])
+        return next((one for one in found if one["id"] == refund["id"]), None)
+
+    _more(refund["refundLineItems"], ask, "refundLineItems", client)
 
 
 def complete_discount(client: Client, node: Node) -> Node:
@@ -73,19 +72,17 @@ def complete_product(client: Client, product: Node) -> Node:
 
 
 def _more(connection: Node, ask: Callable[[str], Node | None], name: str, client: Client) -> None:
-    """Append what a connection holds beyond its first page; its parent may have gone meanwhile."""
+    """Append what a connection holds beyond its first page."""
     info, seen = connection["pageInfo"], set()
     while info["hasNextPage"]:
         after = info["endCursor"]
-        if not after or after in seen:
+        found = ask(after) if after and after not in seen else None
+        if found is None:
             raise SourceError(
-                f"{client.name}: {name}: a page leads nowhere; run the fetch again, and ask "
-                "Shopify if it stays",
+                f"{client.name}: {name}: the rest of a list is not there; run the fetch again, "
+                "and ask Shopify if it stays",
                 retryable=True,
             )
         seen.add(after)
-        found = ask(after)
-        if found is None:
-            return
         connection["nodes"] += found[name]["nodes"]
         info = found[name]["pageInfo"]

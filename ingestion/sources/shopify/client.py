@@ -184,6 +184,11 @@ class Client:
         status = response.status_code
         self._judge_status(response)
         read_body(response, self._timeout)
+        try:
+            body = response.json()
+        except ValueError as error:
+            kind = response.headers.get("Content-Type", "nothing").split(";")[0][:40]
+            raise Again(f"an answer that is no JSON ({mask(kind)}, HTTP {status})") from error
         given = response.headers.get("X-Shopify-API-Version")
         if given != VERSION:
             raise SourceError(
@@ -191,11 +196,6 @@ class Client:
                 "this Setae is too old for the shop, or the address is not a shop's: see "
                 "docs/sources/shopify.md"
             )
-        try:
-            body = response.json()
-        except ValueError as error:
-            kind = response.headers.get("Content-Type", "nothing").split(";")[0][:40]
-            raise Again(f"an answer that is no JSON ({mask(kind)}, HTTP {status})") from error
         if not isinstance(body, dict):
             raise SourceError(f"{self.name}: an answer that is no object; see whether `url` is it")
         if body.get("errors"):

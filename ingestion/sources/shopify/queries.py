@@ -209,8 +209,11 @@ query OrderRefunds($id: ID!) {
 
 REFUND_LINES_MORE = _query("""
 query RefundLines($id: ID!, $after: String) {
-    node(id: $id) {
-        ... on Refund { refundLineItems(first: MORE, after: $after) { ...refund_lines } }
+    order(id: $id) {
+        refunds(first: MORE) {
+            id
+            refundLineItems(first: MORE, after: $after) { ...refund_lines }
+        }
     }
 }
 """)

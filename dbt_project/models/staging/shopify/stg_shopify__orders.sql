@@ -37,7 +37,13 @@ final as (
         end as financial_status,
         -- Point of sale: bought in a shop of bricks, which is a visit of its own.
         case channel when 'pos' then 'store' else channel end as channel,
-        case channel when 'pos' then 'store' when 'web' then 'web' end as platform,
+        case channel
+            when 'pos' then 'store'
+            when 'ios' then 'ios'
+            when 'iphone' then 'ios'
+            when 'android' then 'android'
+            else 'web'
+        end as platform,
         ship_country,
         discount_codes,
         coalesce(is_test, false) as is_test,
