@@ -221,7 +221,7 @@ def expected(folder: Path, shop: Shop, until: datetime) -> Rows:
             if row["order_id"] in seen
         },
         "order_discount_codes": {
-            (str(row["order_id"]), row["code"].upper()): (row["amount"],)
+            (str(row["order_id"]), row["code"].strip().upper()): (row["amount"],)
             for row in tables["order_codes"]
             if row["order_id"] in seen
         },

@@ -31,8 +31,6 @@ DOWNLOADS = 3
 REUSED_HOURS = 24
 """An operation of the same window that is younger than this is not started again."""
 
-BY_ID = 50
-
 Node = dict[str, Any]
 
 
@@ -156,12 +154,10 @@ def _read(client: Client, state: Node) -> Iterator[Node]:
 
 def _complete_refunds(client: Client, nodes: list[Node]) -> None:
     """A bulk operation cannot read the lines of refunds: ask for the few orders that have some."""
-    wanted = [node for node in nodes if node["refunds"]]
-    for begin in range(0, len(wanted), BY_ID):
-        part = {node["id"]: node for node in wanted[begin : begin + BY_ID]}
-        for found in client.ask(queries.ORDERS_BY_ID, ids=list(part))["nodes"]:
-            if found is not None:
-                part[found["id"]]["refunds"] = complete_order(client, found)["refunds"]
+    wanted = {node["id"]: node for node in nodes if node["refunds"]}
+    for identifier, found in client.by_ids(queries.ORDERS_BY_ID, list(wanted)):
+        if found is not None:
+            wanted[identifier]["refunds"] = complete_order(client, found)["refunds"]
     for node in nodes:
         for refund in node["refunds"]:
             refund.setdefault("refundLineItems", {"nodes": []})

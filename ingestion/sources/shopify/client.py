@@ -47,7 +47,7 @@ _ADVICE = {
 }
 
 
-class TooCostly(Exception):
+class TooCostly(SourceError):
     """One query asks for more than a query may cost; never repeated unchanged."""
 
 
@@ -150,14 +150,39 @@ class Client:
                     stream=True,
                 ):
                     yield page[0]["data"][root]["nodes"]
-            except TooCostly as error:
+            except TooCostly:
                 if size == 1:
-                    raise SourceError(
-                        f"{self.name}: {root}: even one record costs more than a query may "
-                        f"({error}); report a bug"
-                    ) from error
+                    raise
                 size = max(1, size // 2)
                 LOG.info("%s: %s: too costly; pages of %s from here on", self.name, root, size)
+
+    def by_ids(
+        self, query: str, ids: list[str], *, size: int | None = None
+    ) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """Objects by their ids, each with its id; None for one that is not there (any more).
+
+        Args:
+            query: With the variable `$ids`.
+            ids: Any number of them.
+            size: Asked for together; halved as often as the shop finds it too costly.
+        """
+        size, begin = size or self.page_size, 0
+        while begin < len(ids):
+            part = ids[begin : begin + size]
+            try:
+                nodes = self.ask(query, ids=part)["nodes"]
+            except TooCostly:
+                if size == 1:
+                    raise
+                size = max(1, size // 2)
+                continue
+            if not isinstance(nodes, list) or len(nodes) != len(part):
+                raise SourceError(
+                    f"{self.name}: asked for {len(part)} objects by id and got something else; "
+                    "nothing was taken from it, report a bug"
+                )
+            yield from zip(part, nodes, strict=True)
+            begin += len(part)
 
     def download(self, url: str) -> Iterator[bytes]:
         """The lines of a file that the shop has put somewhere, without our token.
@@ -236,7 +261,8 @@ class Client:
         first = first if isinstance(first, dict) else {"message": first}
         codes = _codes(errors)
         if "MAX_COST_EXCEEDED" in codes:
-            raise TooCostly(mask(str(first.get("message")))[:100])
+            message = mask(str(first.get("message")))[:100]
+            raise TooCostly(f"{self.name}: {message}; nothing smaller can be asked, report a bug")
         if codes and codes <= {"THROTTLED"}:
             raise Again("throttled", seconds=_throttle_seconds(body))
         if codes and codes <= {"THROTTLED", "INTERNAL_SERVER_ERROR"}:

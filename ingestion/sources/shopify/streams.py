@@ -258,24 +258,15 @@ class Reader:
         A journey becomes ready without a new `updated_at`, so the cursor does not find it.
         """
         waiting = dlt.current.source_state().setdefault("waiting", {})
-        ids = sorted(waiting)
-        for begin in range(0, len(ids), bulk.BY_ID):
-            part = ids[begin : begin + bulk.BY_ID]
-            nodes = self.client.ask(queries.ORDERS_BY_ID, ids=part)["nodes"]
-            gone = set(part) - {node["id"] for node in nodes if node}
-            for identifier in gone:
+        for identifier, node in self.client.by_ids(queries.ORDERS_BY_ID, sorted(waiting)):
+            if node is None:
                 waiting.pop(identifier, None)
-            ready = []
-            for node in nodes:
-                if not node:
-                    continue
-                journey = node["customerJourneySummary"]
-                if journey is None or journey["ready"]:
-                    ready.append(children.complete_order(self.client, node))
-                elif not self._may_become_ready(node):
-                    waiting.pop(node["id"], None)
-            if ready:
-                yield self._bundles(ready)
+                continue
+            journey = node["customerJourneySummary"]
+            if journey is None or journey["ready"]:
+                yield self._bundles([children.complete_order(self.client, node)])
+            elif not self._may_become_ready(node):
+                waiting.pop(identifier, None)
 
 
 def search(start: datetime | None, end: datetime) -> str:
