@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ Bools = npt.NDArray[np.bool_]
 
 NONE = -1
 """Stands for "none" in columns of positions and instants."""
+
+
+C = TypeVar("C", bound="Columns")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class Columns:
         """The rows at these positions, or where a mask is true."""
         return replace(self, **{one.name: getattr(self, one.name)[rows] for one in fields(self)})
 
+    def part(self, begin: int, end: int) -> Self:
+        """The rows from `begin` to before `end`, without a copy."""
+        return replace(
+            self, **{one.name: getattr(self, one.name)[begin:end] for one in fields(self)}
+        )
+
     @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
         """All rows of the parts, in order; at least one part."""
@@ -37,6 +46,17 @@ class Columns:
                 for one in fields(cls)
             }
         )
+
+
+def gather(parts: Sequence[C], rows: Ints) -> C:
+    """Rows of all parts laid end to end, a column at a time, so that little is held twice."""
+    kind = type(parts[0])
+    return kind(
+        **{
+            one.name: np.concatenate([getattr(part, one.name) for part in parts])[rows]
+            for one in fields(kind)
+        }
+    )
 
 
 def spread(counts: Ints) -> tuple[Ints, Ints]:

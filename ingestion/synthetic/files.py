@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from setae.warehouse import literal, quote
 
-FORMS = ("parquet", "ndjson", "ndjson.gz", "csv")
+LINES_AT_ONCE = 50_000
+"""Rows that are spelled together; more would only take memory."""
 
 _XLSX_DATE = (2026, 1, 1, 0, 0, 0)
 
@@ -56,7 +57,9 @@ class TableFile:
         elif self.form == "csv":
             self._write_csv(table)
         else:
-            self._stream.write(lines(table, self._connection))
+            for begin in range(0, table.num_rows, LINES_AT_ONCE):
+                part = table.slice(begin, LINES_AT_ONCE)
+                self._stream.write(lines(part, self._connection))
         self.row_count += table.num_rows
         self.line_count += table.num_rows
 

@@ -53,6 +53,10 @@ class Shop:
 
     tables: dict[str, pa.Table]
 
+    def part(self, name: str, begin: int, end: int) -> Shop:
+        """The same tables, one of them cut to some of its rows."""
+        return Shop({**self.tables, name: self.tables[name].slice(begin, end - begin)})
+
     def __getitem__(self, name: str) -> pa.Table:
         """One table."""
         return self.tables[name]

@@ -44,6 +44,8 @@ def make(
         end: The world's `as_of`, µs.
         connection: With `TimeZone` UTC.
     """
+    connection.execute("set memory_limit = '1GiB'")
+    connection.execute(f"set temp_directory = '{truth.parent / '.spill'}'")
     for name in ("creators", "visits", "exposures", "orders", "claims", "surveys"):
         path = truth / f"{name}.parquet"
         connection.execute(

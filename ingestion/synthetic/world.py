@@ -45,7 +45,7 @@ from ingestion.synthetic import (
 )
 from ingestion.synthetic.catalogue import Catalogue
 from ingestion.synthetic.clock import HOUR, SECOND, Clock, instant
-from ingestion.synthetic.columns import NONE, Ints
+from ingestion.synthetic.columns import NONE, Ints, gather
 from ingestion.synthetic.creators import FOREVER, Programme
 from ingestion.synthetic.feeds import Drops, Feed
 from ingestion.synthetic.orders import Lines, Orders
@@ -61,6 +61,9 @@ from setae.progress import Progress, Silent
 from setae.warehouse import storage_errors
 
 ShopKind = Literal["drops", "shopify"]
+
+_ROWS_AT_ONCE = 250_000
+"""Rows of large feeds that are made together."""
 
 VISITS_PER_BLOCK = 10_000_000
 """Visit numbers of a block begin at a multiple of this."""
@@ -366,18 +369,20 @@ class _Generation:
 
     def _sorted_orders(self) -> tuple[Orders, Lines, Claims]:
         """All orders by their number, with lines and claims that point to them."""
-        orders = Orders.concat(self.orders)
-        lines = Lines.concat(self.lines)
-        claims = Claims.concat(self.claims)
-        self.orders, self.lines, self.claims = [], [], []
-        ids = orders.ids(self.origin)
-        by_id = np.argsort(ids, kind="stable")
+        ids = np.concatenate([part.ids(self.origin) for part in self.orders])
+        by_id = np.argsort(ids, kind="stable").astype(np.int64)
         place = np.empty(len(by_id), dtype=np.int64)
         place[by_id] = np.arange(len(by_id))
-        moved = replace(lines, order=place[lines.order])
-        moved = moved.take(np.lexsort((moved.position, moved.order)))
+        orders = gather(self.orders, by_id)
+        self.orders = []
+        of = place[np.concatenate([part.order for part in self.lines])]
+        position = np.concatenate([part.position for part in self.lines])
+        by_order = np.lexsort((position, of)).astype(np.int64)
+        lines = replace(gather(self.lines, by_order), order=of[by_order])
+        claims = Claims.concat(self.claims)
         claims = replace(claims, order=place[claims.order])
-        return orders.take(by_id), moved, claims
+        self.lines, self.claims = [], []
+        return orders, lines, claims
 
     def _orders(self) -> None:
         scenario, streams, clock, programme = (
@@ -408,6 +413,7 @@ class _Generation:
                 files.write_parquet(self.folder / "shop" / f"{name}.parquet", table)
         else:
             self._shop_drops(shop, orders, lines, refunds, refund_lines)
+        del shop, lines, refund_lines
         self.customers = np.unique(orders.person[(orders.person != NONE) & ~orders.is_guest])
         self.orders_count = len(orders)
         self._partners(orders, ids, refunds, claims)
@@ -435,13 +441,27 @@ class _Generation:
         np.add.at(returned, refunds.order, refunds.returned)
         units = np.zeros(len(lines), dtype=np.int64)
         np.add.at(units, refund_lines.line, refund_lines.quantity)
-        versions = drops.order_versions(shop, orders, refunded, returned)
         order_feed = self._feed("orders", "ndjson.gz")
-        for table, updated in versions:
-            order_feed.append(table, updated)
+        told = np.empty(size, dtype=np.int64)
+        for begin in range(0, size, _ROWS_AT_ONCE):
+            end = min(begin + _ROWS_AT_ONCE, size)
+            versions = drops.order_versions(
+                shop.part("orders", begin, end),
+                orders.part(begin, end),
+                refunded[begin:end],
+                returned[begin:end],
+            )
+            told[begin:end] = versions[0][1]
+            for table, updated in versions:
+                order_feed.append(table, updated)
         order_feed.close()
         line_feed = self._feed("order_lines", "ndjson.gz")
-        line_feed.append(drops.order_lines(shop, units), versions[0][1][lines.order])
+        for begin in range(0, len(lines), _ROWS_AT_ONCE):
+            end = min(begin + _ROWS_AT_ONCE, len(lines))
+            part = shop.part("order_lines", begin, end)
+            line_feed.append(
+                drops.order_lines(part, units[begin:end]), told[lines.order[begin:end]]
+            )
         line_feed.close()
         # Lines of a refund are seen with it.
         seen = refunds.visible
@@ -534,7 +554,9 @@ class _Generation:
         feed.close()
         snapshots = posting.snapshots(self.posts, programme, clock)
         feed = self._slow("post_metric_snapshots", "parquet")
-        feed.append(drops.metric_snapshots(snapshots, self.posts), snapshots.observed)
+        for begin in range(0, len(snapshots), _ROWS_AT_ONCE):
+            part = snapshots.take(np.arange(begin, min(begin + _ROWS_AT_ONCE, len(snapshots))))
+            feed.append(drops.metric_snapshots(part, self.posts), part.observed)
         feed.close()
         feed = self._slow("post_metrics_daily", "csv")
         feed.append(*drops.metric_days(posting.daily_metrics(self.posts, clock), self.posts, clock))
@@ -584,6 +606,7 @@ class _Generation:
             folder, self.scenario, end=self.clock.end, connection=self.drops.connection
         )
         files.write_parquet(folder / "targets.parquet", found)
+        shutil.rmtree(self.folder / ".spill", ignore_errors=True)
         as_of = instant(self.clock.end).isoformat().replace("+00:00", "Z")
         sizes = {
             "people": self.scenario.people,
