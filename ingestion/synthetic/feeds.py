@@ -238,6 +238,8 @@ class Feed:
         period = np.clip(clock.day_of(delivered), 0, clock.days - 1) // self._days
         rows = np.argsort(delivered, kind="stable")
         rows = rows[comes[rows]]
+        if not len(rows):
+            return comes
         # Time and period grow together, so that one gather serves all files.
         ordered = table.take(pa.array(rows))
         numbers, starts = np.unique(period[rows], return_index=True)

@@ -90,6 +90,22 @@ def test_what_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"people": 1, "creators": 1, "days": 1},
+        {"people": 2, "creators": 7, "days": 3},
+        {"people": 40, "creators": 1, "days": 400, "has_faults": False},
+    ],
+)
+@pytest.mark.parametrize("shop", ["drops", "shopify"])
+def test_a_world_of_any_size_is_made(tmp_path: Path, size: dict, shop: str) -> None:
+    made = generate(preset("demo", **size), tmp_path / "world", shop=shop)
+    told = json.loads((made.folder / "world.json").read_text())
+    assert told["sizes"]["people"] == size["people"]
+    assert (tmp_path / "world" / "truth" / "targets.parquet").is_file()
+
+
 def test_an_unknown_scenario_names_those_there_are() -> None:
     with pytest.raises(ConfigError, match="tiny, demo, null, leaky, large"):
         preset("huge")
