@@ -41,6 +41,7 @@ identified_events as (
         coalesce(
             {{ identity_key('customer', 'customer_pid') }},
             {{ identity_key('user', 'user_pid') }},
+            {{ identity_key('email', 'email_pid') }},
             {{ identity_key('visitor', 'visitor_pid') }}
         ) as identity_key
 

@@ -45,7 +45,7 @@ purchase_events as (
 ),
 
 -- Whoever buys in a shop of bricks was there: the order itself is the visit, unless a feed of
--- events has told of it.
+-- events has told of it. A stranger's is nobody's visit.
 store_visits as (
 
     select orders.*
@@ -57,6 +57,9 @@ store_visits as (
     where orders.channel = 'store'
         and not orders.is_test
         and purchase_events.order_key is null
+        and coalesce(
+            orders.customer_pid, orders.user_pid, orders.email_pid, orders.visitor_pid
+        ) is not null
 
 ),
 
@@ -65,6 +68,7 @@ final as (
     select
         event_key,
         cast(null as varchar) as customer_pid,
+        cast(null as varchar) as email_pid,
         user_pid,
         visitor_pid,
         creator_key,
@@ -102,6 +106,7 @@ final as (
     select
         order_key || ':visit' as event_key,
         customer_pid,
+        email_pid,
         user_pid,
         visitor_pid,
         cast(null as varchar) as creator_key,

@@ -72,9 +72,29 @@ person_days as (
 
 ),
 
-survey_responses as (
+drops_survey_responses as (
 
     select * from {{ ref('stg_drops__survey_responses') }}
+
+),
+
+order_references as (
+
+    select * from {{ ref('int_order_references__resolved') }}
+
+),
+
+-- The order an answer names may be another source's.
+survey_responses as (
+
+    select
+        drops_survey_responses.creator_key,
+        drops_survey_responses.asked_at,
+        coalesce(order_references.order_key, drops_survey_responses.order_key) as order_key
+
+    from drops_survey_responses
+    left join order_references
+        on drops_survey_responses.order_key = order_references.reference_key
 
 ),
 
