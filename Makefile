@@ -4,6 +4,8 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 DATA ?= complete_journey
+KILLS ?= 20
+SEED ?= 1
 
 export UV_PYTHON_DOWNLOADS := never
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
@@ -16,8 +18,8 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo up new-source test test-orders test-scheduler test-browser test-compat test-python check lint \
-  typecheck docs clean
+.PHONY: help install demo up new-source test test-orders test-kills test-scheduler test-browser \
+  test-compat test-python check lint typecheck docs clean
 
 help: ## What each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -48,10 +50,13 @@ new-source: $(READY) ## NAME=x [ENTITIES="orders refunds"]: every file of a new 
 	@$(BIN)/python -m docs.generate
 
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat and not pythons"
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat and not pythons and not kills"
 
 test-orders: $(READY) ## Fifty orders of delivery end in the same content hash (an hour or more)
 	@SETAE_TEST_PERMUTATIONS=50 $(BIN)/pytest tests/integration/test_pipeline.py -k any_order
+
+test-kills: $(READY) ## KILLS=20 [SEED=1]: runs killed at random moments end in the clean run's hash
+	@SETAE_TEST_KILLS=$(KILLS) SETAE_TEST_SEED=$(SEED) $(BIN)/pytest -m kills -s
 
 test-scheduler: $(READY) ## The DAGs under a real scheduler (needs postgresql)
 	@$(BIN)/pytest -m scheduler
