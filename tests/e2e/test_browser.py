@@ -6,26 +6,18 @@ Needs a chromium on the path; `make test-browser` runs it. Screenshots lie in `.
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from docs.screenshots import browser_page, log_in
 from setae.scheduler import WITH_PAGES, running
 from tests.integration.conftest import small_home
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts" / "browser"
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DAGS = ("ingest_drops", "transform_warehouse", "publish_marts")
 
 
@@ -51,28 +43,18 @@ def airflow(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def page(airflow):
     """A page that has logged in."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert browser, "no chromium on the path: apt-get install chromium"
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=OPTIONS)
-        page = chromium.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(airflow.url)
-        page.wait_for_url("**/auth/login**")
+    with browser_page(airflow) as page:
         page.fill("input[name=username]", airflow.credentials.user)
         page.fill("input[name=password]", "wrong")
         page.keyboard.press("Enter")
         expect(page.locator("body")).to_contain_text(
             re.compile("invalid|incorrect|401", re.IGNORECASE)
         )
-        page.fill("input[name=password]", airflow.credentials.password)
-        page.keyboard.press("Enter")
-        expect(page.get_by_text("Setae", exact=True)).to_be_visible()
+        log_in(page, airflow)
         yield page
-        chromium.close()
 
 
 def shoot(page, name: str) -> None:
