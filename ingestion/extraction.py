@@ -24,10 +24,10 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -54,18 +54,19 @@ from dlt.common.destination.client import (
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema import Schema
 from dlt.common.storages.load_package import load_package_state
-from dlt.extract import DltSource
+from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
 
 from ingestion import contract, intake, landing, typed_table
+from ingestion.contract import EntityContract
 from ingestion.conversion import Terms
 from ingestion.intake import Intake
 from ingestion.landing import Delivery, Manifest, Origin
 from ingestion.pseudonyms import Pseudonyms
 from setae.errors import SetaeError, SourceError
 from setae.failpoints import failpoint
-from setae.settings import Settings
+from setae.settings import Settings, SourceSettings
 from setae.warehouse import Home, read_json, storage_errors, write_atomically
 
 LOG = logging.getLogger(__name__)
@@ -74,6 +75,11 @@ LOG = logging.getLogger(__name__)
 # database for variables, and report home.
 os.environ["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] = "false"
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+
+Record = dict[str, Any]
+
+BEGIN_OF_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any source."""
 
 BATCH_ROWS = 50_000
 """Rows of a dlt file that go through the contract together."""
@@ -179,6 +185,7 @@ def pipeline(settings: Settings, lander: Lander) -> Iterator[Pipeline]:
             dataset_name=lander.source,
         )
         try:
+            made.sync_destination()  # before the first run, so that its cursor is known to it
             yield made
         finally:
             made.deactivate()
@@ -215,6 +222,68 @@ def cursor(through: Pipeline, resource: str, path: str = "updated_at") -> dateti
             value: datetime = found["last_value"]
             return value.astimezone(UTC)
     return None
+
+
+def follow(
+    through: Pipeline,
+    entity: EntityContract,
+    read: Callable[[datetime | None, datetime], Iterable[Sequence[Record]]],
+    *,
+    start: datetime | None,
+    end: datetime,
+    config: SourceSettings,
+) -> None:
+    """Read one entity from its cursor to the end of a window, land it, and remember the cursor.
+
+    The cursor is the greatest `updated_at` that is landed; `lag_seconds` before it are read again.
+    A window that ends before the cursor is a backfill: exactly it is read, and the cursor stays.
+
+    Args:
+        through: From `pipeline`.
+        entity: Its contract.
+        read: Gives the pages of a range [start, end): records with the contract's field names, each
+            with `updated_at`. People in them are pseudonyms already: dlt writes what it is given.
+        start: Begin of the window, of use to a backfill only.
+        end: End of the window, not in it.
+        config: Of the source.
+    """
+    known = cursor(through, f"{entity.entity}_read")
+    first = config.history_start_date
+    begin = datetime.combine(first, time(), UTC) if first else None
+    bounds: dict[str, Any] = {"lag": config.lag_seconds}
+    if known is not None and end <= known:
+        begin = start or begin
+        bounds = {"initial_value": begin or BEGIN_OF_TIME, "end_value": end}
+    elif known is not None:
+        begin = known - timedelta(seconds=config.lag_seconds)
+    followed = dlt.sources.incremental[datetime](
+        "updated_at", primary_key=(), allow_external_schedulers=False, **bounds
+    )
+
+    # dlt finds the cursor by its being a default, and names its column itself.
+    def pages(_updated_at: Any = followed) -> Iterator[list[Record]]:
+        for records in read(begin, end):
+            yield [{"updated_at": _moment(one["updated_at"]), "record": one} for one in records]
+
+    def rows(page: list[Record]) -> Iterator[pa.Table]:
+        if page:
+            yield typed_table.of_records(entity, [one["record"] for one in page])
+
+    @dlt.source(name=entity.source_kind, max_table_nesting=0)
+    def made() -> list[DltResource]:
+        # Unselected: it carries the cursor and is written nowhere.
+        parent = dlt.resource(pages, name=f"{entity.entity}_read", selected=False)()
+        child = dlt.transformer(
+            rows, data_from=parent, name=entity.entity, write_disposition="append"
+        )
+        return [parent, child]
+
+    run(through, made())
+
+
+def _moment(value: Any) -> datetime:
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return instant.astimezone(UTC)
 
 
 # -- the destination ----------------------------------------------------------------------------

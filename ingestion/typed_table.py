@@ -8,7 +8,7 @@ which say what is wrong with it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -111,6 +111,34 @@ def batch(
         also_ok=_sizes(numbered, [renamed[name] for name in (*inputs, *kept)]),
         dropped_count=dropped_count,
     )
+
+
+def of_records(contract: EntityContract, records: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Records of JSON as a table that always has the contract's fields, and them alone.
+
+    Values are text, as they are in JSON, and become what they are in the contract's hands; a wrong
+    one is rejected there, alone.
+    """
+    columns = {
+        field.name: pa.array(
+            [_written(record.get(field.name), field.x_type) for record in records],
+            pa.list_(pa.string()) if field.x_type == "list" else pa.string(),
+        )
+        for field in contract.fields
+    }
+    return pa.table(columns)
+
+
+def _written(value: Any, x_type: str) -> Any:
+    if value is None or isinstance(value, str):
+        return value if x_type != "list" or value is None else [value]
+    if x_type == "list" and isinstance(value, list):
+        return [one if isinstance(one, str) else json.dumps(one) for one in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _as_text(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:

@@ -23,9 +23,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-
-from ingestion import contract
 from ingestion.pseudonyms import Pseudonyms
 from ingestion.validate import mask
 
@@ -33,9 +30,6 @@ KIND = "shopify"
 
 Record = dict[str, Any]
 Node = dict[str, Any]
-
-_ARROW = {"int": pa.int64(), "bool": pa.bool_(), "list": pa.list_(pa.string())}
-"""Types of fields; what is not here is text, and becomes what it is in the contract's hands."""
 
 DISCOUNT_TYPES = {
     "DiscountCodeApp": None,
@@ -73,15 +67,6 @@ class People:
 def moment(value: str) -> datetime:
     """An instant as the shop writes it, aware UTC."""
     return datetime.fromisoformat(value).astimezone(UTC)
-
-
-def table(entity: str, records: list[Record]) -> pa.Table:
-    """Records of one entity as a table that always has the same columns."""
-    columns = {
-        field.name: _ARROW.get(field.x_type, pa.string())
-        for field in contract.load(KIND, entity).fields
-    }
-    return pa.Table.from_pylist(records, pa.schema(list(columns.items())))
 
 
 def split_order(order: Node, people: People) -> Bundle:

@@ -20,6 +20,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource, DltSource
 
+from ingestion import contract, typed_table
 from ingestion.api import Clock
 from ingestion.sources.shopify import bulk, children, queries, records
 from ingestion.sources.shopify.client import Client
@@ -298,7 +299,7 @@ def _tables(parent: DltResource, tables: tuple[str, ...], *, suffix: str = "") -
         def rows(bundles: list[Node]) -> Iterator[pa.Table]:
             found = [row for one in bundles for row in one["records"][entity]]
             if found:
-                yield records.table(entity, found)
+                yield typed_table.of_records(contract.load(records.KIND, entity), found)
 
         return dlt.transformer(
             rows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +103,34 @@ def test_its_own_tests_fail_each_with_the_next_step(copy: Path) -> None:
         failure = case.find("failure")
         assert failure is not None, case.attrib["name"]
         assert ADVICE[case.attrib["name"].partition("[")[0]] in failure.attrib["message"]
+
+
+def test_a_source_that_is_written_passes_what_asked_for_it(copy: Path) -> None:
+    """Two records in two pages; what is read and what is recorded is all that had to be added."""
+    module = copy / "ingestion" / "sources" / NAME / "__init__.py"
+    text = re.sub(r"    raise SourceError\((.|\n)*?\n    \)\n", "    {body}\n", module.read_text())
+    bodies = (
+        "yield from ({'items': []} for _ in range(0))",
+        "return [{**item, 'updated_at': item['changed']} for item in answer['items']]",
+    )
+    for body in bodies:
+        text = text.replace("    {body}\n", f"    {body}\n", 1)
+    module.write_text(text.replace("{**item, 'up", "{'review_id': item['id'], 'up"))
+    recorded = copy / "tests" / "fixtures" / NAME
+    recorded.mkdir(parents=True)
+    for page in (1, 2):
+        item = {"id": page, "changed": f"2026-11-0{page}T10:00:00Z"}
+        (recorded / f"reviews-{page}.json").write_text(json.dumps({"items": [item]}))
+    test = copy / f"tests/unit/ingestion/sources/test_{NAME}.py"
+    counted = "COUNTED: dict[str, int] = "
+    test.write_text(test.read_text().replace(f"{counted}{{}}", f'{counted}{{"reviews": 2}}'))
+    chosen = (
+        "test_an_answer_is_recorded[reviews]",
+        "test_a_recorded_answer_becomes_the_records_of_the_contract[reviews]",
+        "test_a_fetch_lands_every_record_once[reviews]",
+        "test_it_asks_for_real",
+    )
+    run(copy, "pytest", "-q", "-p", "no:cacheprovider", *(f"{test}::{name}" for name in chosen))
 
 
 def test_nothing_is_overwritten(copy: Path) -> None:
