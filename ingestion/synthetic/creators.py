@@ -346,6 +346,9 @@ def _codes(
     for first, second in shared.tolist():
         code[second] = code[first]
         kinds[[first, second]] = 3
+        # Each row states its end: one without would be taken to end where the next begins.
+        both = [first, second]
+        valid_to[both] = np.minimum(valid_to[both], clock.end + 30 * DAY)
     held = owners[code_from[owners] < code_to[owners]]
     rows = [
         code[held], held, code_from[held], valid_to[held], percent[owners[code[held]]],

@@ -108,7 +108,7 @@ class Scenario:
         default=4, metadata={"says": "Codes whose owner is delivered only weeks after first use."}
     )
     ambiguous_codes: int = field(
-        default=1, metadata={"says": "Codes two creators own at the same time."}
+        default=3, metadata={"says": "Codes two creators own at the same time."}
     )
     leaked_codes: int = field(
         default=6, metadata={"says": "Codes that a coupon site lists from some day on."}
@@ -292,6 +292,7 @@ PRESETS: dict[str, tuple[str, Scenario]] = {
             visits_per_day=0.1,
             moved_codes=1,
             late_codes=1,
+            ambiguous_codes=1,
             leaked_codes=1,
             leak_use=0.15,
             affiliate_share=0.6,

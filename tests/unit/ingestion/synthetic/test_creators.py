@@ -67,7 +67,7 @@ def test_a_code_has_one_owner_at_a_time_but_where_it_is_planted(demo: managing.P
         shared[name] += 1
     assert shared["moved"] == 3
     assert shared["late"] == 4
-    assert shared["ambiguous"] == 1
+    assert shared["ambiguous"] == 3
     assert shared["brand"] == 2
 
 
