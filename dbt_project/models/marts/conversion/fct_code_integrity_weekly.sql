@@ -93,6 +93,8 @@ code_weeks as (
         max(case when recency_rank = 1 then creator_key end) as creator_key,
         max(case when recency_rank = 1 then platform end) as platform,
         bool_or(is_ambiguous) as is_ambiguous,
+        -- a code of the shop's own has nobody to click on, and says nothing of creators' codes
+        bool_or(creator_key is not null or is_ambiguous) as has_owner,
         count(*) as use_count,
         count(*) filter (where not has_click) as no_click_use_count,
         count(*) filter (where has_click) as click_use_count,
@@ -119,6 +121,8 @@ platform_weeks as (
 
     from code_weeks
 
+    where has_owner
+
     group by source_account, platform, week_start_date
 
 ),
@@ -134,7 +138,21 @@ shop_weeks as (
 
     from code_weeks
 
+    where has_owner
+
     group by source_account, week_start_date
+
+),
+
+own_uses as (
+
+    select
+        *,
+        case when has_owner then use_count else 0 end as own_use_count,
+        case when has_owner then click_use_count else 0 end as own_click_use_count,
+        case when has_owner then returning_customer_use_count else 0 end as own_returning_use_count
+
+    from code_weeks
 
 ),
 
@@ -142,28 +160,33 @@ shop_weeks as (
 compared_codes as (
 
     select
-        code_weeks.*,
-        platform_weeks.use_count - code_weeks.use_count
-        >= {{ var('link_capture_minimum_use_count') }} as is_platform_usual,
-        platform_weeks.use_count - code_weeks.use_count as platform_use_count,
-        platform_weeks.click_use_count - code_weeks.click_use_count as platform_click_use_count,
-        shop_weeks.use_count - code_weeks.use_count as shop_use_count,
-        shop_weeks.click_use_count - code_weeks.click_use_count as shop_click_use_count,
-        shop_weeks.returning_customer_use_count - code_weeks.returning_customer_use_count
+        own_uses.*,
+        coalesce(
+            platform_weeks.use_count - own_uses.own_use_count
+            >= {{ var('link_capture_minimum_use_count') }},
+            false
+        ) as is_platform_usual,
+        coalesce(platform_weeks.use_count, 0) - own_uses.own_use_count as platform_use_count,
+        coalesce(platform_weeks.click_use_count, 0) - own_uses.own_click_use_count
+            as platform_click_use_count,
+        coalesce(shop_weeks.use_count, 0) - own_uses.own_use_count as shop_use_count,
+        coalesce(shop_weeks.click_use_count, 0) - own_uses.own_click_use_count
+            as shop_click_use_count,
+        coalesce(shop_weeks.returning_customer_use_count, 0) - own_uses.own_returning_use_count
             as shop_returning_use_count
 
-    from code_weeks
+    from own_uses
 
     -- the group of a row is unique on both right sides
-    inner join platform_weeks
+    left join platform_weeks
         on
-            code_weeks.source_account = platform_weeks.source_account
-            and code_weeks.platform = platform_weeks.platform
-            and code_weeks.week_start_date = platform_weeks.week_start_date
-    inner join shop_weeks
+            own_uses.source_account = platform_weeks.source_account
+            and own_uses.platform = platform_weeks.platform
+            and own_uses.week_start_date = platform_weeks.week_start_date
+    left join shop_weeks
         on
-            code_weeks.source_account = shop_weeks.source_account
-            and code_weeks.week_start_date = shop_weeks.week_start_date
+            own_uses.source_account = shop_weeks.source_account
+            and own_uses.week_start_date = shop_weeks.week_start_date
 
 ),
 
@@ -221,7 +244,7 @@ scored_codes as (
     select
         *,
         case
-            when link_capture_rate > 0
+            when has_owner and link_capture_rate > 0
                 then {{ clamped(
                     '(no_click_rate - (1 - link_capture_rate)) / link_capture_rate / no_click_full_at'
                 ) }}
@@ -268,6 +291,7 @@ final as (
         creator_key,
         platform,
         is_ambiguous,
+        has_owner,
         is_complete,
         coalesce(
             use_count >= {{ var('code_minimum_use_count') }}
