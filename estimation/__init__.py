@@ -9,7 +9,9 @@ order and store what comes back; `setae evaluate` calls the same functions on si
     maturity    how much of the refunds of young orders is still to come
     jackknife   ratios of sums over creators, and their slope in audience size
     tiers       creators' counts by tier in, ratios with intervals out
+    prediction  does a proxy tell the next month's conversion
     lift        what an experiment added, by permutation of its own lot
+    designs     outcomes of assigned units in, one answer an experiment out
 
 The same counts give the same bits on any number of threads: sums run over arrays in a stated order
 without BLAS, random draws are seeded by the population's name, and what is stored is rounded.

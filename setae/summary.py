@@ -28,6 +28,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "fct_retention_cohorts": ("activity_events", "orders", "transactions"),
     "fct_creator_engagement_daily": ("posts", "post_metrics_daily", "post_metric_snapshots"),
     "fct_creator_trust_weekly": ("posts", "comments", "orders", "transactions"),
+    "fct_trust_proxy_predictions": ("posts", "comments", "orders", "transactions"),
     "fct_tier_engagement": ("posts", "post_metrics_daily", "post_metric_snapshots"),
     "fct_tier_trust": ("posts", "comments", "orders", "transactions"),
     "fct_incrementality": ("experiments",),
