@@ -43,6 +43,8 @@ def rows(
 
     for creator in creators[:4]:
         days = sorted(luck.uniform(0, POST_DAYS) for _ in range(14))
+        if creator == creators[3]:
+            days = [day for day in days if not 12 <= day < 30]  # was silent, and came back
         for number, day in enumerate(days):
             post = f"{creator}-{number}"
             is_sponsored = luck.random() < 0.5

@@ -94,6 +94,20 @@ weeks as (
 
 ),
 
+-- Of runs of ten posts that end on one day only the last one.
+ranked_facts as (
+
+    select
+        *,
+        row_number() over (
+            partition by measure, creator_key, platform, known_date
+            order by as_of_at desc
+        ) as as_of_rank
+
+    from facts
+
+),
+
 dated_facts as (
 
     select
@@ -103,10 +117,13 @@ dated_facts as (
         known_date,
         sum(unit_count) as unit_count,
         sum(numerator_count) as numerator_count,
-        sum(denominator_count) as denominator_count,
-        max(as_of_at) as last_as_of_at
+        sum(denominator_count) as denominator_count
 
-    from facts
+    from ranked_facts
+
+    where
+        measure != 'repeat_commenter_rate'
+        or as_of_rank = 1
 
     group by measure, creator_key, platform, known_date
 
@@ -132,7 +149,7 @@ windowed_facts as (
 
 ),
 
--- Runs of ten posts overlap: of each platform only the latest counts, two of one day have one date.
+-- Runs of ten posts overlap: of each platform only the latest counts.
 latest_runs as (
 
     select

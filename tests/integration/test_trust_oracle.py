@@ -1,0 +1,251 @@
+"""The marts of trust, activity, codes and tiers agree with a slow oracle on a small world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+
+from setae import stages
+from setae.warehouse import Home
+from tests.conftest import make_home
+from tests.oracle import trust as oracle
+from tests.worlds import small
+from tests.worlds.small import Delivery
+
+THROUGH = date(2026, 4, 25)
+FIRST = date(2026, 3, 1)
+RULES = oracle.Rules(
+    proxies={
+        "reply_rate": {"window_days": 28, "minimum_count": 4, "minimum_unit_count": 1},
+        "question_reply_rate": {"window_days": 21, "minimum_count": 3, "minimum_unit_count": 1},
+        "repeat_commenter_rate": {"window_days": 40, "minimum_count": 3, "minimum_unit_count": 10},
+        "save_rate": {"window_days": 28, "minimum_count": 300, "minimum_unit_count": 2},
+        "share_rate": {"window_days": 28, "minimum_count": 300, "minimum_unit_count": 2},
+        "disclosure_rate": {"window_days": 28, "minimum_count": 2, "minimum_unit_count": 2},
+        "sponsored_organic_ratio": {"window_days": 35, "minimum_count": 0, "minimum_unit_count": 2},
+        "full_price_rate": {"window_days": 365, "minimum_count": 3, "minimum_unit_count": 1},
+        "undiscounted_return_rate": {
+            "window_days": 365,
+            "minimum_count": 2,
+            "minimum_unit_count": 1,
+        },
+        "refund_rate": {"window_days": 365, "minimum_count": 3, "minimum_unit_count": 1},
+        "survey_named_rate": {"window_days": 28, "minimum_count": 2, "minimum_unit_count": 1},
+    },
+    peers=2,
+    refund_days=14,
+)
+GROWTH = {
+    "baseline_days": 28,
+    "minimum_days": 5,
+    "post_days": 1,
+    "z_limit": 6,
+    "minimum_followers": 25,
+}
+SIGNS = {"minimum_characters": 12, "burst_minimum": 4}
+
+
+def config() -> str:
+    proxies = "\n".join(
+        f"{name} = {{ " + ", ".join(f"{key} = {value}" for key, value in rule.items()) + " }"
+        for name, rule in RULES.proxies.items()
+    )
+    return f"""{small.CONFIG}
+trust_peer_minimum_count = {RULES.peers}
+refund_maturity_days = {RULES.refund_days}
+growth_minimum_day_count = {GROWTH["minimum_days"]}
+burst_post_minimum_comment_count = {SIGNS["burst_minimum"]}
+code_minimum_use_count = 3
+link_capture_minimum_use_count = 5
+
+[dbt_vars.trust_proxies]
+{proxies}
+"""
+
+
+def deliveries() -> list[Delivery]:
+    """The small world, with some orders at full price and some that a coupon site sent."""
+    found = []
+    for delivery in small.deliveries():
+        rows: tuple[dict[str, Any], ...] = delivery.rows
+        if delivery.entity in {"orders", "order_lines"}:
+            rows = tuple(_at_full_price(row) for row in rows)
+        found.append(replace(delivery, rows=rows))
+    orders = {row["order_id"]: row for d in found if d.entity == "orders" for row in d.rows}
+    sent = tuple(
+        {
+            "order_id": number,
+            "touch_role": "last",
+            "touch_at": order["ordered_at"],
+            "referrer_host": host,
+        }
+        for number, order in orders.items()
+        if int(number[1:]) % 3 == 0
+        for host in [("www.coupons.com", "coupons.com", "notcoupons.com")[int(number[1:]) % 9 // 3]]
+    )
+    return [*found, Delivery("order_touches", "touches.ndjson", sent)]
+
+
+def _at_full_price(row: dict[str, Any]) -> dict[str, Any]:
+    if int(row["order_id"][1:]) % 2:
+        return row
+    raised = {**row, "discount_amount": "0.00"}
+    if "gross_amount" in row:
+        raised["total_amount"] = row["gross_amount"]
+    else:
+        raised["net_amount"] = f"{float(row['net_amount']) + 2.5:.2f}"
+    return raised
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    settings = make_home(tmp_path_factory.mktemp("trust") / "home", config())
+    for delivery in deliveries():
+        delivery.write(settings.home / "drops")
+    stages.fetch(settings, source="drops")
+    stages.load(settings)
+    stages.check(settings, stage="raw")
+    stages.transform(settings)
+    home = Home(settings.home)
+    with duckdb.connect(str(home.warehouse), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(f"attach '{home.marts}' as marts_db (read_only)")
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def world(built: duckdb.DuckDBPyConnection) -> oracle.World:
+    return oracle.read(deliveries(), built, RULES, THROUGH)
+
+
+def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
+    cursor = connection.execute(f"select * from marts_db.marts.{table}")
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def test_every_proxy_of_every_week_is_what_loops_over_the_deliveries_count(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    expected = oracle.proxies(world, FIRST)
+    as_of = dict(oracle.weeks(world, FIRST))
+    scores = oracle.z_scores(world, expected, as_of)
+    found = {}
+    for row in rows(built, "fct_creator_trust_weekly"):
+        for name in RULES.proxies:
+            kind = "ratio" if name == "sponsored_organic_ratio" else "count"
+            if row[f"trust_proxy_{name}_denominator_{kind}"] is not None:
+                key = (row["creator_key"], row["week_start_date"], name)
+                found[key] = row
+                proxy = expected[key]
+                assert row[f"trust_proxy_{name}_numerator_{kind}"] == pytest.approx(
+                    proxy.numerator
+                ), key
+                assert row[f"trust_proxy_{name}_denominator_{kind}"] == pytest.approx(
+                    proxy.denominator
+                ), key
+                assert row[f"trust_proxy_{name}"] == pytest.approx(proxy.raw), key
+                score = row[f"trust_proxy_{name}_z_score"]
+                assert score == pytest.approx(scores.get(key), abs=1e-3), key
+    assert found.keys() == expected.keys()
+    told = {name for (_, _, name), proxy in expected.items() if proxy.raw is not None}
+    assert told == set(RULES.proxies)
+    assert len(scores) > 20
+
+
+def test_anomalies_are_what_loops_over_the_deliveries_count(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    as_of = dict(oracle.weeks(world, FIRST))
+    by_key = {
+        (row["creator_key"], row["week_start_date"]): row
+        for row in rows(built, "fct_creator_trust_weekly")
+    }
+    jumps = 0
+    for creator in world.creators():
+        for monday, last in as_of.items():
+            growth = oracle.growth(world, creator, monday, last, GROWTH)
+            signs = oracle.comment_signs(world, creator, last, SIGNS)
+            row = by_key.get((creator, monday))
+            if row is None:
+                assert growth["days"] is None, (creator, monday)
+                assert signs["long"] is None, (creator, monday)
+                continue
+            assert row["follower_growth_day_count"] == growth["days"]
+            assert row["follower_growth_z_score"] == pytest.approx(growth["z"], abs=1e-5)
+            assert row["unexplained_growth_day_count"] == growth["jumps"]
+            assert row["unexplained_follower_count"] == growth["followers"]
+            assert row["has_unexplained_growth"] == bool(growth["jumps"])
+            assert row["duplicate_comment_numerator_count"] == signs["copies"]
+            assert row["duplicate_comment_denominator_count"] == signs["long"]
+            assert row["burst_comment_numerator_count"] == signs["busiest"]
+            assert row["burst_comment_denominator_count"] == signs["burst"]
+            jumps += growth["jumps"] or 0
+    assert jumps == 1
+
+
+def test_activity_is_what_a_calendar_of_posts_says(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows(built, "fct_creator_activity_weekly"):
+        found.setdefault(row["creator_key"], []).append(row)
+    states = set()
+    for creator, mine in found.items():
+        mine.sort(key=lambda row: row["week_start_date"])
+        expected = oracle.activity(world, creator, mine[0]["week_start_date"])
+        assert [row["week_start_date"] for row in mine] == [week["monday"] for week in expected]
+        for row, week in zip(mine, expected, strict=True):
+            assert (row["lifecycle_status"], row["post_count"]) == (week["state"], week["posts"])
+            assert row["active_weeks_8w_count"] == week["active_of_8"]
+            assert row["observed_weeks_8w_count"] == week["known_of_8"]
+            assert (row["order_count"], row["net_sales_amount"]) == (week["orders"], week["sales"])
+            states.add(week["state"])
+    assert states == {"new", "returning", "resurrecting", "dormant", "inactive"}
+
+
+def test_code_reviews_are_what_loops_over_orders_and_clicks_count(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    uses = oracle.code_uses(world, {"coupons.com"})
+    found = rows(built, "fct_code_integrity_weekly")
+    expected = {}
+    for monday, last in oracle.weeks(world, FIRST):
+        for code in {use["code"] for use in uses}:
+            told = oracle.review(uses, code, last, least=3, usual=5)
+            if told is not None:
+                expected[code, monday] = told
+    assert {(row["code_norm"], row["week_start_date"]) for row in found} == expected.keys()
+    for row in found:
+        told = expected[row["code_norm"], row["week_start_date"]]
+        assert (row["use_count"], row["quiet_recent_use_count"]) == (told["uses"], told["quiet"])
+        assert row["link_capture_rate"] == pytest.approx(told["capture"])
+        assert row["spike_ratio"] == pytest.approx(told["spike"])
+        assert row["coupon_referrer_rate"] == pytest.approx(told["coupon"])
+        assert row["returning_customer_rate"] == pytest.approx(told["old"])
+        assert row["review_score"] == pytest.approx(told["score"], abs=1e-6)
+    assert sum(told["score"] is not None for told in expected.values()) >= 5
+    assert sum(told["coupon"] > 0 for told in expected.values()) >= 3
+
+
+def test_engagement_by_tier_sums_the_posts_of_the_tier_of_their_day(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    found = {}
+    for row in rows(built, "fct_tier_engagement"):
+        if (row["tier_scheme"], row["platform"], row["niche"]) == ("setae", "instagram", "all"):
+            month = row["period_start_date"].strftime("%Y-%m")
+            period = month if row["period_type"] == "month" else "all"
+            if row["engagement_by_follower_creator_count"]:
+                found[row["tier"], period] = (
+                    row["engagement_by_follower_creator_count"],
+                    row["engagement_by_follower_numerator_count"],
+                    row["engagement_by_follower_denominator_count"],
+                )
+    assert found == oracle.tier_engagement(world)
+    assert len({tier for tier, _ in found}) >= 3
