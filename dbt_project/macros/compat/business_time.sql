@@ -40,3 +40,15 @@
 {% macro spark__to_utc(local_time) -%}
     to_utc_timestamp(cast({{ local_time }} as timestamp), '{{ var("business_timezone") }}')
 {%- endmacro %}
+
+
+{#
+    Minutes by which the zone's hours begin after those of UTC: 30 in India, 45 in Nepal, 0 nearly
+    everywhere. Taken at one fixed moment, so Lord Howe, whose summer time is half an hour, has its
+    winter's hours all year.
+#}
+{% macro zone_minutes() -%}
+    {%- set zone = modules.pytz.timezone(var('business_timezone')) -%}
+    {%- set offset = zone.utcoffset(modules.datetime.datetime(2020, 6, 21)) -%}
+    {{ (offset.total_seconds() // 60) | int % 60 }}
+{%- endmacro %}

@@ -97,7 +97,9 @@ final as (
         is_bot or is_internal as is_excluded,
         not is_bot
         and not is_internal
-        and event_type in ({{ quoted_list(var('activity_event_types')) }}) as is_qualifying,
+        and has_wanted_properties
+        and {{ is_event_of(var('activity_event_types'), var('activity_event_names')) }}
+            as is_qualifying,
         value_amount,
         currency_code,
         occurred_at,

@@ -19,10 +19,10 @@
 
 -- depends_on: {{ ref('int_persons__resolved') }}
 
-with events as (
+with slots as (
 
     select *
-    from {{ ref('int_activity_events__resolved') }}
+    from {{ ref('int_person_slots__aggregated') }}
     {{ where_affected('person_key', ref('int_persons__affected')) }}
 
 ),
@@ -33,13 +33,13 @@ final as (
         person_key,
         activity_date,
         platform,
-        count(*) as event_count,
-        min(occurred_at) as first_event_at,
-        max(occurred_at) as last_event_at
+        cast(sum(qualifying_event_count) as bigint) as event_count,
+        min(first_qualifying_at) as first_event_at,
+        max(last_qualifying_at) as last_event_at
 
-    from events
+    from slots
 
-    where is_qualifying
+    where qualifying_event_count > 0
 
     group by person_key, activity_date, platform
 

@@ -1,12 +1,20 @@
 {% set periods = var('retention_periods') %}
 {% set definitions = var('retention_definitions') %}
 {% set recurrences = var('retention_recurrences') %}
+{% set minimum_start = var('retention_minimum_start_events') %}
+{% set minimum_return = var('retention_minimum_return_events') %}
+{% set is_own_start = var('retention_start_event_types')
+    or var('retention_start_event_names')
+    or minimum_start != minimum_return %}
+{% set is_rolling = var('day_definition') == 'rolling_24h' %}
 -- Intervals of a period are numbered (hours, days, weeks, months since 1970): "n intervals later"
 -- is a subtraction, months keep their own length, and a cohort that nobody joined has its place. A
 -- person joins a cohort once and returns in an interval once, so every count below is a plain
 -- count of rows; the return before this one tells a bracket's first return from its others.
 -- Persons and series get numbers on the way: grouping millions of pairs by whole numbers instead
 -- of seven texts is five times as fast.
+-- Where days are 24 hours of each person's own, days are counted from every start to every later
+-- act; only then are instants compared.
 with person_days as (
 
     select * from {{ ref('int_person_days__aggregated') }}
@@ -15,14 +23,13 @@ with person_days as (
 
 ),
 
-recent_events as (
+slots as (
 
-    select * from {{ ref('int_activity_events__resolved') }}
+    select * from {{ ref('int_person_slots__aggregated') }}
 
     where
-        is_qualifying
+        event_count > 0
         and activity_date <= {{ data_through_date() }}
-        and occurred_at >= {{ retention_hours_start() }}
 
 ),
 
@@ -226,8 +233,23 @@ dated_acts as (
         'visit' as act,
         person_key,
         activity_date as act_date,
+        event_count as act_count,
         first_event_at as act_at
     from person_days
+
+    union all
+
+    -- what starts a cohort of visitors, where that is not what counts as coming back
+    select
+        'start' as act,
+        person_key,
+        activity_date as act_date,
+        start_event_count as act_count,
+        first_start_at as act_at
+    from slots
+    where
+        {{ (is_own_start and true) | lower }}
+        and start_event_count > 0
 
     union all
 
@@ -235,6 +257,7 @@ dated_acts as (
         'exposure' as act,
         person_key,
         touch_date as act_date,
+        1 as act_count,
         touch_at as act_at
     from touches
 
@@ -244,6 +267,7 @@ dated_acts as (
         'order' as act,
         person_key,
         order_date as act_date,
+        1 as act_count,
         ordered_at as act_at
     from orders
 
@@ -255,6 +279,7 @@ act_days as (
         act,
         person_key,
         act_date,
+        sum(act_count) as act_count,
         min(act_at) as first_act_at
 
     from dated_acts
@@ -263,34 +288,58 @@ act_days as (
 
 ),
 
-recent_acts as (
+-- Acts that take one event are looked for in the days just gone only.
+hourly_acts as (
 
     select
         'visit' as act,
         person_key,
-        occurred_at as act_at
-    from recent_events
+        {{ slot_hour_number('slot_number') }} as interval_number,
+        qualifying_event_count as act_count,
+        first_qualifying_at as act_at
+    from slots
+    where
+        qualifying_event_count > 0
+        and ({{ (minimum_return > 1) | lower }} or first_qualifying_at >= {{ retention_hours_start() }})
+
+    union all
+
+    select
+        'start' as act,
+        person_key,
+        {{ slot_hour_number('slot_number') }} as interval_number,
+        start_event_count as act_count,
+        first_start_at as act_at
+    from slots
+    where
+        {{ (is_own_start and true) | lower }}
+        and start_event_count > 0
+        and ({{ (minimum_start > 1) | lower }} or first_start_at >= {{ retention_hours_start() }})
 
     union all
 
     select
         act,
         person_key,
+        {{ hour_number('act_at') }} as interval_number,
+        act_count,
         act_at
     from dated_acts
     where
-        act != 'visit'
+        act in ('exposure', 'order')
         and act_at >= {{ retention_hours_start() }}
 
 ),
 
-act_intervals as (
+interval_acts as (
 
     select
         act_days.act,
         act_days.person_key,
         date_intervals.period,
-        date_intervals.interval_number
+        date_intervals.interval_number,
+        sum(act_days.act_count) as act_count,
+        min(act_days.first_act_at) as first_act_at
 
     from act_days
 
@@ -309,11 +358,28 @@ act_intervals as (
         act,
         person_key,
         'hour' as period,
-        {{ interval_number('hour', 'act_at') }} as interval_number
+        interval_number,
+        sum(act_count) as act_count,
+        min(act_at) as first_act_at
 
-    from recent_acts
+    from hourly_acts
 
-    group by act, person_key, {{ interval_number('hour', 'act_at') }}
+    group by act, person_key, interval_number
+
+),
+
+-- so many events make an interval count
+act_intervals as (
+
+    select *
+
+    from interval_acts
+
+    where act_count >= case act
+        when 'visit' then {{ minimum_return }}
+        when 'start' then {{ minimum_start }}
+        else 1
+    end
 
 ),
 
@@ -350,11 +416,18 @@ person_intervals as (
         persons.person_key,
         persons.person_number,
         act_intervals.interval_number,
+        act_intervals.first_act_at as start_at,
         lag(act_intervals.interval_number) over person_history as previous_number,
         lead(act_intervals.interval_number) over person_history is null as is_last,
         case
-            -- hours see only the days just gone, so the first is checked against all of history
-            when act_intervals.period = 'hour'
+            -- hours see only the days just gone, so the first is checked against all of history;
+            -- where it takes several events, all hours are there
+            when
+                act_intervals.period = 'hour'
+                and act_intervals.act not in (
+                    {{ "'visit'" if minimum_return > 1 else "'none'" }},
+                    {{ "'start'" if minimum_start > 1 else "'none'" }}
+                )
                 then
                     act_intervals.interval_number
                     = {{ interval_number('hour', 'person_firsts.first_act_at') }}
@@ -401,7 +474,7 @@ kinds as (
 
     select
         'first_visit' as cohort_kind,
-        'visit' as act,
+        '{{ 'start' if is_own_start else 'visit' }}' as act,
         'visit' as return_act
 
     union all
@@ -472,7 +545,8 @@ memberships as (
         series.period,
         series.horizon,
         person_intervals.person_number,
-        person_intervals.interval_number as cohort_number
+        person_intervals.interval_number as cohort_number,
+        person_intervals.start_at
     from person_intervals
     inner join series
         on
@@ -489,7 +563,8 @@ memberships as (
         series.period,
         series.horizon,
         person_intervals.person_number,
-        person_intervals.interval_number as cohort_number
+        person_intervals.interval_number as cohort_number,
+        person_intervals.start_at
     from person_intervals
     inner join person_segments on person_intervals.person_key = person_segments.person_key
     inner join series
@@ -516,6 +591,90 @@ sizes as (
 
 ),
 
+-- Instants of coming back, where days are each person's own. A slot's first and last event tell all
+-- windows that it reaches into: 24 hours begin in a slot once at most.
+return_instants as (
+
+    select
+        'visit' as act,
+        persons.person_number,
+        slots.first_qualifying_at as act_at
+    from slots
+    inner join persons on slots.person_key = persons.person_key
+    where {{ is_rolling | lower }} and slots.qualifying_event_count > 0
+
+    union all
+
+    select
+        'visit' as act,
+        persons.person_number,
+        slots.last_qualifying_at as act_at
+    from slots
+    inner join persons on slots.person_key = persons.person_key
+    where {{ is_rolling | lower }} and slots.qualifying_event_count > 0
+
+    union all
+
+    select
+        'order' as act,
+        persons.person_number,
+        orders.ordered_at as act_at
+    from orders
+    inner join persons on orders.person_key = persons.person_key
+    where {{ is_rolling | lower }}
+
+),
+
+rolling_returns as (
+
+    select
+        memberships.series_number,
+        memberships.cohort_number,
+        memberships.person_number,
+        memberships.horizon,
+        {{ whole_days('memberships.start_at', 'return_instants.act_at') }} as n
+
+    from memberships
+
+    -- fans out on purpose: a member meets each instant at which he was back
+    inner join return_instants
+        on
+            memberships.person_number = return_instants.person_number
+            and memberships.return_act = return_instants.act
+            and memberships.start_at < return_instants.act_at
+
+    where
+        memberships.period = 'day'
+        and {{ whole_days('memberships.start_at', 'return_instants.act_at') }} > 0
+
+    group by
+        memberships.series_number,
+        memberships.cohort_number,
+        memberships.person_number,
+        memberships.horizon,
+        {{ whole_days('memberships.start_at', 'return_instants.act_at') }}
+
+),
+
+compared_rolling_returns as (
+
+    select
+        series_number,
+        cohort_number,
+        horizon,
+        n,
+        lag(n, 1, 0) over member_history as previous_n,
+        lead(n) over member_history is null as is_last
+
+    from rolling_returns
+
+    window member_history as (
+        partition by series_number, cohort_number, person_number
+        order by n
+    )
+
+),
+
 returns as (
 
     select
@@ -539,11 +698,28 @@ returns as (
             and memberships.cohort_number + memberships.horizon
             >= person_intervals.interval_number
 
+    where memberships.period != '{{ 'day' if is_rolling else 'none' }}'
+
     group by
         memberships.series_number,
         memberships.cohort_number,
         person_intervals.interval_number - memberships.cohort_number,
         greatest(coalesce(person_intervals.previous_number - memberships.cohort_number, 0), 0)
+
+    union all
+
+    select
+        series_number,
+        cohort_number,
+        n,
+        previous_n,
+        count(*) as person_count
+
+    from compared_rolling_returns
+
+    where n <= horizon
+
+    group by series_number, cohort_number, n, previous_n
 
 ),
 
@@ -567,10 +743,26 @@ last_returns as (
             and memberships.cohort_number < person_intervals.interval_number
             and person_intervals.is_last
 
+    where memberships.period != '{{ 'day' if is_rolling else 'none' }}'
+
     group by
         memberships.series_number,
         memberships.cohort_number,
         least(person_intervals.interval_number - memberships.cohort_number, memberships.horizon)
+
+    union all
+
+    select
+        series_number,
+        cohort_number,
+        least(n, horizon) as n,
+        count(*) as person_count
+
+    from compared_rolling_returns
+
+    where is_last
+
+    group by series_number, cohort_number, least(n, horizon)
 
 ),
 
@@ -674,6 +866,10 @@ cells as (
         period_cells.n,
         period_cells.n_to,
         cohorts.cohort_number + coalesce(period_cells.n_to, period_cells.n)
+        -- who starts in the last minute of a day has his own days end that late
+        {%- if is_rolling %}
+            + case when cohorts.period = 'day' and period_cells.n > 0 then 1 else 0 end
+        {%- endif %}
         <= period_bounds.last_complete_number as is_mature,
         case
             -- the start itself: everybody is there, whatever he came for

@@ -23,6 +23,14 @@ person_segments as (
 
 ),
 
+slots as (
+
+    select * from {{ ref('int_person_slots__aggregated') }}
+
+    where activity_date <= {{ data_through_date() }}
+
+),
+
 dates as (
 
     select * from {{ ref('dim_dates') }}
@@ -40,6 +48,8 @@ person_dates as (
     from person_days
 
     group by person_key, activity_date
+
+    having sum(event_count) >= {{ var('active_minimum_events') }}
 
 ),
 
@@ -67,6 +77,8 @@ platform_visits as (
         lead(activity_date) over person_history as next_date
 
     from person_days
+
+    where event_count >= {{ var('active_minimum_events') }}
 
     window person_history as (partition by person_key, platform order by activity_date)
 
@@ -106,6 +118,47 @@ segment_visits as (
         visits.next_date
     from visits
     inner join person_segments on visits.person_key = person_segments.person_key
+
+),
+
+-- What happened at all on a day, and what was left out of every count. Bots are nobody's segment.
+platform_events as (
+
+    select
+        activity_date,
+        platform,
+        sum(qualifying_event_count) as qualifying_event_count,
+        sum(bot_event_count) as bot_event_count,
+        sum(internal_event_count) as internal_event_count
+
+    from slots
+
+    group by activity_date, platform
+
+),
+
+segment_events as (
+
+    select
+        'platform' as segment_type,
+        platform as segment,
+        activity_date,
+        qualifying_event_count,
+        bot_event_count,
+        internal_event_count
+    from platform_events
+
+    union all
+
+    select
+        'all' as segment_type,
+        'all' as segment,
+        activity_date,
+        sum(qualifying_event_count) as qualifying_event_count,
+        sum(bot_event_count) as bot_event_count,
+        sum(internal_event_count) as internal_event_count
+    from platform_events
+    group by activity_date
 
 ),
 
@@ -325,39 +378,66 @@ mean_ratios as (
 final as (
 
     select
-        activity_date,
-        segment_type,
-        tier_scheme,
-        segment,
-        segment_age_days >= {{ var('mau_30d_days') - 1 }} as is_window_complete,
-        dau_count,
-        cast(wau_count as bigint) as wau_count,
-        cast(mau_28d_count as bigint) as mau_28d_count,
-        cast(mau_30d_count as bigint) as mau_30d_count,
-        new_count,
-        returning_count,
-        dau_count - new_count - returning_count as resurrecting_count,
-        previous_dau_count - returning_count as dormant_count,
-        cast(new_28d_count as bigint) as new_28d_count,
-        cast(returning_28d_count as bigint) as returning_28d_count,
-        cast(mau_28d_count - new_28d_count - returning_28d_count as bigint)
-            as resurrecting_28d_count,
-        cast(previous_mau_28d_count - returning_28d_count as bigint) as dormant_28d_count,
-        cast(active_day_7d_count as bigint) as active_day_7d_count,
-        cast(active_day_28d_count as bigint) as active_day_28d_count,
-        dau_mau_28d_ratio,
-        dau_mau_30d_ratio,
-        wau_mau_ratio,
+        mean_ratios.activity_date,
+        mean_ratios.segment_type,
+        mean_ratios.tier_scheme,
+        mean_ratios.segment,
+        mean_ratios.segment_age_days >= {{ var('mau_30d_days') - 1 }} as is_window_complete,
+        mean_ratios.dau_count,
+        cast(mean_ratios.wau_count as bigint) as wau_count,
+        cast(mean_ratios.mau_28d_count as bigint) as mau_28d_count,
+        cast(mean_ratios.mau_30d_count as bigint) as mau_30d_count,
+        mean_ratios.new_count,
+        mean_ratios.returning_count,
+        mean_ratios.dau_count - mean_ratios.new_count - mean_ratios.returning_count
+            as resurrecting_count,
+        mean_ratios.previous_dau_count - mean_ratios.returning_count as dormant_count,
+        cast(mean_ratios.new_28d_count as bigint) as new_28d_count,
+        cast(mean_ratios.returning_28d_count as bigint) as returning_28d_count,
+        cast(
+            mean_ratios.mau_28d_count
+            - mean_ratios.new_28d_count
+            - mean_ratios.returning_28d_count as bigint
+        ) as resurrecting_28d_count,
+        cast(
+            mean_ratios.previous_mau_28d_count - mean_ratios.returning_28d_count as bigint
+        ) as dormant_28d_count,
+        cast(mean_ratios.active_day_7d_count as bigint) as active_day_7d_count,
+        cast(mean_ratios.active_day_28d_count as bigint) as active_day_28d_count,
+        case
+            when mean_ratios.segment_type in ('all', 'platform')
+                then cast(coalesce(segment_events.qualifying_event_count, 0) as bigint)
+        end as qualifying_event_count,
+        case
+            when mean_ratios.segment_type in ('all', 'platform')
+                then cast(coalesce(segment_events.bot_event_count, 0) as bigint)
+        end as bot_event_count,
+        case
+            when mean_ratios.segment_type in ('all', 'platform')
+                then cast(coalesce(segment_events.internal_event_count, 0) as bigint)
+        end as internal_event_count,
+        mean_ratios.dau_mau_28d_ratio,
+        mean_ratios.dau_mau_30d_ratio,
+        mean_ratios.wau_mau_ratio,
         {% for ratio in ['dau_mau_28d_ratio', 'dau_mau_30d_ratio', 'wau_mau_ratio'] %}
             case
-                when segment_age_days >= {{ var('mau_28d_days') - 1 }}
-                    then {{ safe_rate(ratio ~ '_sum', ratio ~ '_day_count') }}
+                when mean_ratios.segment_age_days >= {{ var('mau_28d_days') - 1 }}
+                    then {{ safe_rate(
+                        'mean_ratios.' ~ ratio ~ '_sum', 'mean_ratios.' ~ ratio ~ '_day_count'
+                    ) }}
             end as {{ ratio }}_mean_28d,
         {% endfor %}
-        {{ safe_rate('active_day_7d_count', 'wau_count') }} as mean_l7,
-        {{ safe_rate('active_day_28d_count', 'mau_28d_count') }} as mean_l28
+        {{ safe_rate('mean_ratios.active_day_7d_count', 'mean_ratios.wau_count') }} as mean_l7,
+        {{ safe_rate('mean_ratios.active_day_28d_count', 'mean_ratios.mau_28d_count') }} as mean_l28
 
     from mean_ratios
+
+    -- one row per segment and day on the right; persons' segments have none
+    left join segment_events
+        on
+            mean_ratios.segment_type = segment_events.segment_type
+            and mean_ratios.segment = segment_events.segment
+            and mean_ratios.activity_date = segment_events.activity_date
 
 )
 
