@@ -664,11 +664,11 @@ pools as (
         pool,
         window_days,
         count(*) as member_count,
-        cast(sum(cast(1 / lift_variance as decimal(24, 9))) as double) as weight,
-        cast(sum(cast(1 / power(lift_variance, 2) as decimal(38, 9))) as double) as squared_weight,
-        cast(sum(cast(cast(lift as double) / lift_variance as decimal(24, 9))) as double)
+        cast(sum(cast(1 / lift_variance as decimal(38, 15))) as double) as weight,
+        cast(sum(cast(1 / power(lift_variance, 2) as decimal(38, 15))) as double) as squared_weight,
+        cast(sum(cast(cast(lift as double) / lift_variance as decimal(38, 15))) as double)
             as weighted_lift,
-        cast(sum(cast(power(cast(lift as double), 2) / lift_variance as decimal(24, 9))) as double)
+        cast(sum(cast(power(cast(lift as double), 2) / lift_variance as decimal(38, 15))) as double)
             as weighted_squared_lift
 
     from variances
@@ -710,13 +710,13 @@ pool_means as (
             sum(
                 cast(
                     cast(variances.lift as double)
-                    / (variances.lift_variance + pool_spreads.true_variance) as decimal(24, 9)
+                    / (variances.lift_variance + pool_spreads.true_variance) as decimal(38, 15)
                 )
             ) as double
         ) / cast(
             sum(
                 cast(
-                    1 / (variances.lift_variance + pool_spreads.true_variance) as decimal(24, 9)
+                    1 / (variances.lift_variance + pool_spreads.true_variance) as decimal(38, 15)
                 )
             ) as double
         ) as pool_lift
