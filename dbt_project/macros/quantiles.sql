@@ -5,7 +5,7 @@
 {% macro normal_quantile(p) -%}
     {%- if p < 0.025 or p > 0.975 -%}
         {{ exceptions.raise_compiler_error(
-            'ci_level: ' ~ var('ci_level', 0.9) ~ ' is beyond 0.95; choose a level up to 0.95'
+            'ci_level: ' ~ var('ci_level') ~ ' is beyond 0.95; choose a level up to 0.95'
         ) }}
     {%- endif -%}
     {%- set q = p - 0.5 -%}

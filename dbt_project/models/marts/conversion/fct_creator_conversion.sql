@@ -21,6 +21,14 @@ clicks as (
 
 ),
 
+sessions as (
+
+    select * from {{ ref('fct_sessions') }}
+
+    where creator_key is not null
+
+),
+
 conversions as (
 
     select * from {{ ref('int_creator_conversions__counted') }}
@@ -211,6 +219,39 @@ period_clicks as (
 
 ),
 
+daily_sessions as (
+
+    select
+        creator_key,
+        session_date,
+        count(*) as session_count
+
+    from sessions
+
+    group by creator_key, session_date
+
+),
+
+period_sessions as (
+
+    select
+        daily_sessions.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        cast(sum(daily_sessions.session_count) as bigint) as session_count
+
+    from daily_sessions
+
+    -- fans out on purpose: a day lies in one period of each type
+    inner join date_periods on daily_sessions.session_date = date_periods.calendar_date
+
+    group by
+        daily_sessions.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date
+
+),
+
 period_persons as (
 
     select
@@ -252,6 +293,17 @@ grid as (
     union distinct
 
     select
+        period_sessions.creator_key,
+        period_sessions.period_type,
+        period_sessions.period_start_date,
+        rules.model,
+        rules.window_days
+    from period_sessions
+    cross join rules
+
+    union distinct
+
+    select
         creator_key,
         period_type,
         period_start_date,
@@ -278,7 +330,7 @@ final as (
             as is_person_conversion_mature,
         coalesce(period_clicks.click_count, 0) as click_count,
         coalesce(period_clicks.unique_clicker_count, 0) as unique_clicker_count,
-        cast(null as bigint) as session_count,
+        coalesce(period_sessions.session_count, 0) as session_count,
         coalesce(period_credits.order_count, 0) as order_count,
         coalesce(period_credits.new_customer_count, 0) as new_customer_count,
         coalesce(period_credits.unconverted_order_count, 0) as unconverted_order_count,
@@ -319,6 +371,11 @@ final as (
             grid.creator_key = period_clicks.creator_key
             and grid.period_type = period_clicks.period_type
             and grid.period_start_date = period_clicks.period_start_date
+    left join period_sessions
+        on
+            grid.creator_key = period_sessions.creator_key
+            and grid.period_type = period_sessions.period_type
+            and grid.period_start_date = period_sessions.period_start_date
     left join period_persons
         on
             grid.creator_key = period_persons.creator_key

@@ -1,7 +1,7 @@
 {% set ages = var('customer_value_ages_days') %}
--- A customer is a person, in the cohort of the month of the first order ever, and stands once in each
--- kind of segment: whoever is credited with that order by the default model. Age counts from the
--- instant of the first order, which lies inside every age.
+-- A customer is a person, in the cohort of the month of the first order ever, and stands once in
+-- each kind of segment: whoever is credited with that order by the default model. Age counts from
+-- the instant of the first order, which lies inside every age.
 with orders as (
 
     select * from {{ ref('fct_orders') }}

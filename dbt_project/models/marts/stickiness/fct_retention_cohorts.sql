@@ -300,7 +300,10 @@ hourly_acts as (
     from slots
     where
         qualifying_event_count > 0
-        and ({{ (minimum_return > 1) | lower }} or first_qualifying_at >= {{ retention_hours_start() }})
+        and (
+            {{ (minimum_return > 1) | lower }}
+            or first_qualifying_at >= {{ retention_hours_start() }}
+        )
 
     union all
 
@@ -314,7 +317,9 @@ hourly_acts as (
     where
         {{ (is_own_start and true) | lower }}
         and start_event_count > 0
-        and ({{ (minimum_start > 1) | lower }} or first_start_at >= {{ retention_hours_start() }})
+        and (
+            {{ (minimum_start > 1) | lower }} or first_start_at >= {{ retention_hours_start() }}
+        )
 
     union all
 
@@ -375,11 +380,10 @@ act_intervals as (
 
     from interval_acts
 
-    where act_count >= case act
-        when 'visit' then {{ minimum_return }}
-        when 'start' then {{ minimum_start }}
-        else 1
-    end
+    where
+        (act = 'visit' and act_count >= {{ minimum_return }})
+        or (act = 'start' and act_count >= {{ minimum_start }})
+        or act in ('exposure', 'order')
 
 ),
 

@@ -821,7 +821,7 @@ assembled as (
                 and segment_totals.person_group_count > 1
                 then sqrt(variances.lift_variance)
                     * {{ student_quantile(
-                        (1 + var('ci_level', 0.9)) / 2, '(segment_totals.person_group_count - 1)'
+                        (1 + var('ci_level')) / 2, '(segment_totals.person_group_count - 1)'
                     ) }}
         end as half_width
 
