@@ -64,3 +64,15 @@ def test_every_doc_block_is_used() -> None:
     for path in [*PROJECT.glob("models/**/*.yml"), *PROJECT.glob("seeds/*.yml")]:
         used |= set(re.findall(r"doc\('(\w+)'\)", path.read_text(encoding="utf-8")))
     assert blocks == used
+
+
+def test_every_setting_on_the_page_of_definitions_exists() -> None:
+    """Whatever the page calls a var is one, in the table and in the example."""
+    page = (PROJECT.parent / "docs/query/definitions.md").read_text(encoding="utf-8")
+    named: set[str] = set()
+    for names in re.findall(r"\bvars? ((?:`[^`]+`(?:, )?)+)", page):
+        named |= set(re.findall(r"`([a-z0-9_]+)", names))
+    named |= set(re.findall(r"^([a-z_]+) = \[", page, flags=re.MULTILINE))
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    assert len(named) > 15
+    assert named - {"brackets", "horizon"} <= set(variables)

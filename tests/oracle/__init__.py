@@ -1,0 +1,1 @@
+"""Oracles: the marts' definitions again, in plain Python, slow and obvious."""

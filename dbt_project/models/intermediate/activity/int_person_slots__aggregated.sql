@@ -45,6 +45,7 @@ touch_points as (
         person_key,
         coalesce(creator_key, 'ambiguous') as creator_key,
         touch_key,
+        touch_type = 'link_click' as is_click,
         touch_at
 
     from touches
@@ -57,6 +58,7 @@ touch_points as (
         events.person_key,
         coalesce(touches.creator_key, 'ambiguous') as creator_key,
         'visit:' || events.event_key as touch_key,
+        false as is_click,
         events.occurred_at as touch_at
 
     from events
@@ -81,8 +83,9 @@ compared_points as (
 
 ),
 
--- Only these may open a session: within a session's reach of a touch of the same creator, another
--- says nothing new.
+-- Only these may open a session. An event that is itself a touch says nothing new within a gap of a
+-- touch of the same creator: it is in that touch's session. A click may be all there is of a visit's
+-- beginning, so it always counts.
 openings as (
 
     select
@@ -95,7 +98,8 @@ openings as (
     from compared_points
 
     where
-        previous_creator_key is null
+        is_click
+        or previous_creator_key is null
         or previous_creator_key != creator_key
         or touch_at > {{ dbt.dateadd('minute', var('session_gap_minutes'), 'previous_touch_at') }}
 
