@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
-DATA ?= complete_journey
+DATA ?= simulated
 KILLS ?= 20
 SEED ?= 1
 
@@ -38,7 +38,7 @@ $(READY): pyproject.toml uv.lock | $(UV)
 
 install: $(READY) ## The locked environment in .venv/
 
-demo: $(READY) ## Real purchases through Airflow, dbt and Great Expectations to a published file
+demo: $(READY) ## A simulated platform through Airflow, dbt and Great Expectations to a published file
 	@$(BIN)/setae demo --data $(DATA)
 
 up: $(READY) ## Airflow's pages and scheduler on loopback, until Ctrl-C

@@ -17,18 +17,16 @@ docs/runbooks/ingest_late.md.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronPartitionTimetable, task
+from airflow.sdk import DAG, task
 from assets import RAW
 
-from setae.orchestration import TASK_DEFAULTS, TaskProgress, deadline, partition_window
+from setae.orchestration import DAILY, TASK_DEFAULTS, TaskProgress, deadline, partition_window
 from setae.settings import load_settings
 
 with DAG(
     dag_id="ingest_drops",
     doc_md=__doc__,
-    schedule=CronPartitionTimetable(
-        "0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"
-    ),
+    schedule=DAILY,
     catchup=False,
     max_active_runs=4,
     default_args=TASK_DEFAULTS,

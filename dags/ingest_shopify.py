@@ -15,10 +15,11 @@ task: it is put off to the moment the shop named. See docs/runbooks/ingest_late.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronPartitionTimetable, task
+from airflow.sdk import DAG, task
 from assets import RAW
 
 from setae.orchestration import (
+    DAILY,
     TASK_DEFAULTS,
     TaskProgress,
     deadline,
@@ -30,9 +31,7 @@ from setae.settings import load_settings
 with DAG(
     dag_id="ingest_shopify",
     doc_md=__doc__,
-    schedule=CronPartitionTimetable(
-        "0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"
-    ),
+    schedule=DAILY,
     catchup=False,
     max_active_runs=1,
     default_args=TASK_DEFAULTS,

@@ -720,15 +720,15 @@ def airflow(context: typer.Context, home: HomeOption = None) -> None:
 @app.command()
 def demo(
     data: Annotated[
-        Literal["complete_journey"], typer.Option(help="Which data to run on.")
-    ] = "complete_journey",
+        Literal["simulated", "complete_journey"], typer.Option(help="Which data to run on.")
+    ] = "simulated",
     home: Annotated[
         Path | None, typer.Option("--home", help="The data home.", show_default="var/<data>")
     ] = None,
 ) -> None:
-    """Real purchases through the real DAGs under a real scheduler to a published file.
+    """A simulated platform, or real purchases, through the real DAGs to a published file.
 
-    Example: `setae demo --data complete_journey`
+    Example: `setae demo`; `setae demo --data complete_journey`
     """
     from setae import demo as demonstration
 

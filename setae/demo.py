@@ -1,17 +1,22 @@
-"""`setae demo`: real purchases through the real DAGs, under a real scheduler, to a published file.
+"""`setae demo`: data through the real DAGs, under a real scheduler, to a published file.
 
-Makes the home, starts its Airflow, triggers the source's one partition and follows the chain that
-the assets set off: ingest → transform_warehouse → publish_marts. Then Airflow ends, and the results
-are read from the published file, as any reader would.
+Makes the home, starts its Airflow, triggers the sources' partitions and follows the chain that the
+assets set off: ingest → transform_warehouse → publish_marts. Then Airflow ends, and the results are
+read from the published file, as any reader would.
+
+    simulated          a world whose truth is known: its platform delivers files, its shop answers
+                       as Shopify does, on loopback, for as long as the demo runs
+    complete_journey   a year of real purchases of one retailer
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,12 +26,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ingestion import sources
 from setae import summary
-from setae.errors import SetaeError
+from setae.errors import ConfigError, SetaeError
 from setae.initialise import initialise
-from setae.scheduler import LocalAirflow, last_line, running
+from setae.scheduler import LocalAirflow, free_port, last_line, running
 from setae.settings import Settings, find_home, load_settings
-from setae.warehouse import Home
+from setae.warehouse import Home, read_json
 
 TIMEOUT_SECONDS = 30 * 60.0
 _POLL_SECONDS = 0.5
@@ -36,36 +42,69 @@ _QUIET_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a demo runs on; everything that depends on the moment is pinned."""
+    """What a demo runs on; everything that depends on the moment is pinned.
 
-    kind: str
-    ingest_dag: str
-    partition_key: str
+    Attributes:
+        partitions: Ingest DAG → partition, in the order in which they are triggered.
+        sections: The sources in `setae.toml`.
+        scenario: Preset of the simulated world to generate, if the data is one.
+    """
+
+    partitions: Mapping[str, str]
     business_timezone: str
     as_of: str
+    sections: str
+    reporting_currency: str | None = None
+    scenario: str | None = None
 
+
+SHOP_PORT = 8700
+"""Where `setae simulate serve` serves a shop, and the demo too if it is free."""
 
 DATA_SETS = {
+    "simulated": DataSet(
+        # Files first: what the shop answers then wakes one build of both.
+        partitions={"ingest_drops": "2026-08-28", "ingest_shopify": "2026-08-28"},
+        business_timezone="Europe/Berlin",
+        as_of="2026-08-28T22:00:00Z",
+        reporting_currency="USD",
+        scenario="demo",
+        sections=f"""
+[sources.drops]
+kind = "drops"
+folder = "world/drops"
+account = "demo"
+currency = "EUR"
+
+# The shop of the world: `setae simulate serve <home>/world` serves it here; its token is in
+# <home>/world/shop_token and belongs into SETAE_SOURCES__SHOPIFY__TOKEN.
+[sources.shopify]
+kind = "shopify"
+url = "http://127.0.0.1:{SHOP_PORT}"
+account = "demo"
+""",
+    ),
     "complete_journey": DataSet(
-        kind="complete_journey",
-        ingest_dag="ingest_complete_journey",
-        partition_key="2017",
+        partitions={"ingest_complete_journey": "2017"},
         business_timezone="America/New_York",
         as_of="2018-01-01T05:00:00Z",
+        sections=sources.section("complete_journey"),
     ),
 }
 
 FOLLOWERS = ("transform_warehouse", "publish_marts")
 
 LABELS = {
-    "ingest_transactions": "fetch: check, pseudonymise, land",
-    "ingest_landed_files": "load: landed files into raw tables",
-    "check_raw": "gate: the raw batch",
-    "transform_models": "transform: dbt builds and tests the marts",
-    "check_marts": "gate: the marts",
-    "publish_marts": "publish: new file, swap the pointer",
+    "ingest_drops.ingest_account": "fetch: files that were dropped",
+    "ingest_shopify.ingest_account": "fetch: what the shop's API answers",
+    "ingest_complete_journey.ingest_transactions": "fetch: check, pseudonymise, land",
+    "transform_warehouse.ingest_landed_files": "load: landed files into raw tables",
+    "transform_warehouse.check_raw": "gate: the raw batch",
+    "transform_warehouse.transform_models": "transform: dbt builds and tests the marts",
+    "publish_marts.check_marts": "gate: the marts",
+    "publish_marts.publish_marts": "publish: new file, swap the pointer",
 }
-"""What each task of the chain does, in words."""
+"""What each task of the chains does, in words."""
 
 
 class RunFailed(SetaeError):
@@ -159,18 +198,21 @@ class Board:
             )
 
 
-class _Starting:
-    """Progress of the start, as the note of its step."""
+class _Noted:
+    """Progress as the note of a step."""
 
     def __init__(self, step: Step, board: Board) -> None:
         self._step, self._board = step, board
 
     def step(self, text: str) -> None:
+        """What happens now."""
         self._step.note = text
         self._board.tell()
 
     def advance(self, done: int, total: int, text: str = "") -> None:
-        """The start has no counts."""
+        """How far it is."""
+        self._step.note = f"{done:,} of {total:,} {text}".strip()
+        self._board.tell()
 
 
 @dataclass(frozen=True)
@@ -189,7 +231,7 @@ class DemoResult:
 
 def demo(
     *,
-    data: str = "complete_journey",
+    data: str = "simulated",
     home: Path | None = None,
     console: Console | None = None,
 ) -> DemoResult:
@@ -211,17 +253,25 @@ def demo(
     settings = _make_home(home or Path("var") / data, chosen)
     before = summary.published(settings)
     out.print(f"Setae demo on {data}, in {settings.home}", markup=False, soft_wrap=True)
+    world = Step("world", "generate the world: people, creators, a shop")
     start = Step("airflow", "start Airflow: scheduler, DAG processor, API server")
-    steps = {name: Step(name, label) for name, label in LABELS.items()}
+    dags = (*chosen.partitions, *FOLLOWERS)
+    steps = {
+        name: Step(name, label) for name, label in LABELS.items() if name.partition(".")[0] in dags
+    }
     stop = Step("stop", "stop Airflow")
-    board = Board(out, [start, *steps.values(), stop])
-    start.begin()
+    simulated = [world] if chosen.scenario else []
+    board = Board(out, [*simulated, start, *steps.values(), stop])
     with board.shown():
-        with running(settings, progress=_Starting(start, board)) as airflow:
-            start.end()
-            board.tell()
-            _run(airflow, chosen, steps, board)
-            stop.begin()
+        with _platform(settings, chosen, world, board) as environment:
+            start.begin()
+            with running(
+                settings, progress=_Noted(start, board), environment=environment
+            ) as airflow:
+                start.end()
+                board.tell()
+                _run(airflow, chosen, steps, board)
+                stop.begin()
         stop.end()
         board.tell()
     after = summary.published(settings)
@@ -253,39 +303,122 @@ def ensure_home(home: Path | None) -> Settings:
 
 def _make_home(path: Path, data: DataSet) -> Settings:
     return initialise(
-        path, source=data.kind, business_timezone=data.business_timezone, as_of=data.as_of
+        path,
+        sections=data.sections,
+        business_timezone=data.business_timezone,
+        reporting_currency=data.reporting_currency,
+        as_of=data.as_of,
     ).settings
 
 
-def _run(airflow: LocalAirflow, data: DataSet, steps: dict[str, Step], board: Board) -> None:
-    """Trigger the partition and follow it through the chain of assets."""
-    airflow.fail_unfinished_runs()
-    airflow.unpause([data.ingest_dag, *FOLLOWERS])
-    known = {dag_id: _run_ids(airflow, dag_id) for dag_id in FOLLOWERS}
-    body: dict[str, Any] = {"logical_date": None, "partition_key": data.partition_key, "conf": {}}
-    triggered = airflow.api.post(f"/dags/{data.ingest_dag}/dagRuns", body)
-    runs = {data.ingest_dag: str(triggered["dag_run_id"])}
-    until = time.monotonic() + TIMEOUT_SECONDS
-    for dag_id in (data.ingest_dag, *FOLLOWERS):
-        while True:
-            airflow.check_alive()
-            if time.monotonic() > until:
-                raise RunFailed(
-                    f"{dag_id}: not done after {TIMEOUT_SECONDS:.0f} s; see {airflow.logs}"
-                )
-            if dag_id not in runs:
-                new = sorted(_run_ids(airflow, dag_id) - known[dag_id])
-                runs |= {dag_id: new[0]} if new else {}
-            if dag_id in runs and _follow(airflow, dag_id, runs[dag_id], steps):
-                break
-            board.tell()
-            time.sleep(_POLL_SECONDS)
+@contextmanager
+def _platform(
+    settings: Settings, data: DataSet, step: Step, board: Board
+) -> Iterator[Mapping[str, str]]:
+    """The world the data is of, and its shop while the body runs; gives what Airflow has to know.
+
+    The same scenario and seed make the same files, so a world that is there is left alone.
+
+    Raises:
+        ConfigError: The simulation's packages are missing, or the home holds another world.
+    """
+    if data.scenario is None:
+        yield {}
+        return
+    try:
+        from ingestion.synthetic.shopify import server
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is not installed; `pip install 'setae[simulation]'`"
+        ) from None
+    from ingestion.synthetic import scenario, world
+
+    step.begin()
+    folder = settings.home / "world"
+    wanted = scenario.preset(data.scenario)
+    if not (folder / "world.json").exists():
+        world.generate(wanted, folder, shop="shopify", progress=_Noted(step, board))
+    elif read_json(folder / "world.json")["scenario"] != json.loads(json.dumps(wanted.as_json())):
+        raise ConfigError(
+            f"{folder}: holds another world than this version generates; remove "
+            f"{settings.home}, or give another --home"
+        )
+    shop, _ = server.open_world(folder, plan="plus")
+    token, _ = server.find_token(folder)
+    with server.run(shop, free_port((SHOP_PORT,))) as address:
+        step.end()
         board.tell()
+        yield {
+            "SETAE_SOURCES__SHOPIFY__URL": address,
+            "SETAE_SOURCES__SHOPIFY__TOKEN": token,
+        }
 
 
-def _run_ids(airflow: LocalAirflow, dag_id: str) -> set[str]:
-    found = airflow.api.get(f"/dags/{dag_id}/dagRuns", limit=100, order_by="-run_after")
-    return {str(run["dag_run_id"]) for run in found["dag_runs"]}
+def _run(airflow: LocalAirflow, data: DataSet, steps: dict[str, Step], board: Board) -> None:
+    """Trigger the partitions, one after another, and follow the last through the chain."""
+    airflow.fail_unfinished_runs()
+    until = time.monotonic() + TIMEOUT_SECONDS
+    chain = _Chain(airflow, steps, board, until)
+    *before, last = data.partitions
+    for dag_id in before:
+        airflow.unpause([dag_id])
+        chain.wait(dag_id, chain.trigger(dag_id, data.partitions[dag_id]))
+    # A DAG that is paused does not hear of assets: the first build has all that was landed.
+    airflow.unpause([last, *FOLLOWERS])
+    run_id = chain.trigger(last, data.partitions[last])
+    for dag_id, follower in zip((last, *FOLLOWERS), (*FOLLOWERS, None), strict=True):
+        ended = chain.wait(dag_id, run_id)
+        if follower is not None:
+            run_id = chain.next_run(follower, since=ended)
+
+
+@dataclass
+class _Chain:
+    """DAG runs, waited for one after another."""
+
+    airflow: LocalAirflow
+    steps: dict[str, Step]
+    board: Board
+    until: float
+
+    def trigger(self, dag_id: str, partition_key: str) -> str:
+        """Start a run; returns its id."""
+        body: dict[str, Any] = {"logical_date": None, "partition_key": partition_key, "conf": {}}
+        return str(self.airflow.api.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def wait(self, dag_id: str, run_id: str) -> str:
+        """Until a run has succeeded; returns when it ended."""
+        place = f"/dags/{dag_id}/dagRuns/{run_id}"
+        while not _follow(self.airflow, dag_id, run_id, self.steps):
+            self._pause(dag_id)
+        self.board.tell()
+        return str(self.airflow.api.get(place)["end_date"])
+
+    def next_run(self, dag_id: str, *, since: str) -> str:
+        """The first run of a DAG that began after this moment: it has seen all before it."""
+        while True:
+            found = self.airflow.api.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]
+            begun = [
+                (_moment(run["start_date"]), str(run["dag_run_id"]))
+                for run in found
+                if run["start_date"] and _moment(run["start_date"]) >= _moment(since)
+            ]
+            if begun:
+                return min(begun)[1]
+            self._pause(dag_id)
+
+    def _pause(self, dag_id: str) -> None:
+        self.airflow.check_alive()
+        if time.monotonic() > self.until:
+            raise RunFailed(
+                f"{dag_id}: not done after {TIMEOUT_SECONDS:.0f} s; see {self.airflow.logs}"
+            )
+        self.board.tell()
+        time.sleep(_POLL_SECONDS)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _follow(airflow: LocalAirflow, dag_id: str, run_id: str, steps: dict[str, Step]) -> bool:
@@ -294,7 +427,7 @@ def _follow(airflow: LocalAirflow, dag_id: str, run_id: str, steps: dict[str, St
     state = airflow.api.get(place)["state"]
     tasks = airflow.api.get(f"{place}/taskInstances")["task_instances"]
     for task in tasks:
-        step = steps.get(task["task_id"])
+        step = steps.get(f"{dag_id}.{task['task_id']}")
         if step is None:
             continue
         if task["state"] == "success":

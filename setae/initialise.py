@@ -32,8 +32,10 @@ def initialise(
     home: Path | None = None,
     *,
     source: str = "drops",
+    sections: str | None = None,
     business_timezone: str = "UTC",
     tier_scheme: str = "setae",
+    reporting_currency: str | None = None,
     as_of: str | None = None,
 ) -> InitResult:
     """Make a data home; what is there already is kept.
@@ -41,8 +43,11 @@ def initialise(
     Args:
         home: By default `SETAE_HOME`, else `var/setae`.
         source: Kind of the source that the new `setae.toml` configures.
+        sections: Text that configures the sources, instead of the kind's own; their folders are
+            the caller's to make.
         business_timezone: IANA zone whose calendar days the marts count.
         tier_scheme: Which of `TIER_SCHEMES` leads in reports.
+        reporting_currency: Adds money in this currency, where a rate is known.
         as_of: Pin the only 'now', for a data set that has ended.
 
     Raises:
@@ -58,9 +63,11 @@ def initialise(
             "# Settings of this data home; SETAE_* variables win. docs/reference/settings.md",
             f'business_timezone = "{business_timezone}"',
             f'leading_tier_scheme = "{tier_scheme}"',
+            *([f'reporting_currency = "{reporting_currency}"'] if reporting_currency else []),
             *([f"as_of = {as_of}"] if as_of else []),
         ]
-        write_atomically(place.config, "\n".join([*text, "", sources.section(source)]))
+        body = sources.section(source) if sections is None else sections.lstrip()
+        write_atomically(place.config, "\n".join([*text, "", body]))
     made_key = _make_key(place.key)
     try:
         settings = load_settings(place.path)
@@ -69,7 +76,7 @@ def initialise(
             place.config.unlink()
         raise
     for configured in settings.sources.values():
-        if configured.folder is not None:
+        if sections is None and configured.folder is not None:
             (place.path / configured.folder).mkdir(parents=True, exist_ok=True)
     return InitResult(settings=settings, made_config=made_config, made_key=made_key)
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk import CronPartitionTimetable, RetryDecision, RetryPolicy
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowRescheduleException
@@ -25,6 +25,16 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from setae.errors import SetaeError, SourceBusy
 
 log = logging.getLogger(__name__)
+
+DAILY = CronPartitionTimetable(
+    "0 0 * * *",
+    timezone="UTC",
+    run_offset=-1,
+    key_format="%Y-%m-%d",
+    run_immediately=timedelta(0),
+)
+"""At midnight UTC, one partition for the day that just ended, `2026-11-21`. Unpausing a DAG in the
+first hours of a day does not run the day before: a person triggers that, or a backfill does."""
 
 WRITER_POOL = "duckdb_writer"
 """The pool of one slot; every task that opens the warehouse runs in it."""

@@ -26,7 +26,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -158,8 +158,10 @@ class LocalAirflow:
         *,
         port: int | None = None,
         components: dict[str, tuple[str, ...]] = COMPONENTS,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
+        self.environment = environment or {}
         self.components = components
         self.path = Home(settings.home).airflow
         self.port = port or free_port()
@@ -177,7 +179,7 @@ class LocalAirflow:
     def start(self) -> None:
         """Start the components; they are not ready yet."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        environment = airflow_environment(self.settings, port=self.port)
+        environment = airflow_environment(self.settings, port=self.port) | dict(self.environment)
         _ensure_database(self.path, environment)
         self._guard = Guard()
         for name, arguments in self.components.items():
@@ -315,6 +317,7 @@ def running(
     *,
     port: int | None = None,
     components: dict[str, tuple[str, ...]] = COMPONENTS,
+    environment: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[LocalAirflow]:
     """A running local Airflow; stopped on the way out, however that is.
@@ -323,6 +326,7 @@ def running(
         settings: Of the home.
         port: Of the UI on loopback; by default the first free one from 8080.
         components: Which processes.
+        environment: Variables for them beside our own, such as a source's token.
         progress: Told what is waited for.
 
     Raises:
@@ -330,7 +334,7 @@ def running(
         AirflowFailed: It did not start.
     """
     with _only_one(settings):
-        airflow = LocalAirflow(settings, port=port, components=components)
+        airflow = LocalAirflow(settings, port=port, components=components, environment=environment)
         try:
             airflow.start()
             airflow.wait_until_ready(progress or Silent())
@@ -421,9 +425,9 @@ def _greet(airflow: LocalAirflow, out: Console) -> None:
     out.print("Ctrl-C ends it.")
 
 
-def free_port() -> int:
-    """A free port on loopback: 8080 if it is free, else one of the next, else any."""
-    for port in (*PORTS, 0):
+def free_port(ports: Iterable[int] | None = None) -> int:
+    """A free port on loopback: the first of these (by default 8080 and on), else any."""
+    for port in (*(PORTS if ports is None else ports), 0):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,44 @@ _HEADLINE = {
 }
 
 
+TIERS = """\
+select
+    current_tier as tier,
+    count(*) as creators,
+    sum(person_conversion_denominator_count) as clickers,
+    sum(person_conversion_numerator_count) as buyers,
+    sum(order_count) as orders,
+    sum(new_customer_count) as new_customers,
+    sum(net_sales_amount) as net_sales
+from marts.fct_creator_conversion
+inner join marts.dim_creators using (creator_key)
+where period_type = 'all' and is_default and not is_member
+group by current_tier
+order by creators desc
+"""
+"""Creators by tier; README.md shows it with its answer. `clickers` have been observed for the whole
+window after their first click on a creator, and `buyers` are those of them who bought within it;
+somebody who clicked on two creators is counted with each."""
+
+
+def tiers(settings: Settings) -> tuple[tuple[str, ...], ...]:
+    """What `TIERS` answers, its header first."""
+    connection = read.connect(settings.home)
+    try:
+        answer = connection.execute(TIERS)
+        header = tuple(column[0] for column in answer.description or ())
+        return (header, *(tuple(_cell(value) for value in row) for row in answer.fetchall()))
+    finally:
+        connection.close()
+
+
+def _cell(value: object) -> str:
+    """A value as a table shows it; money to the cent."""
+    if value is None:
+        return ""
+    return f"{value:,.2f}" if isinstance(value, Decimal) else f"{value}"
+
+
 def _landed_feeds(landing: Path) -> set[str]:
     """Entities with at least one landed file."""
     return {
@@ -138,6 +177,14 @@ def show(
         results.add_row(label, value)
     results.add_row("as of", f"{now['as_of']} (data through {now['data_through_date']})")
     out.print(results)
+    header, *lines = tiers(settings)
+    if lines:
+        by_tier = Table(*header, title="Creators by tier", title_justify="left")
+        for column in by_tier.columns[1:]:
+            column.justify = "right"
+        for line in lines:
+            by_tier.add_row(*line)
+        out.print(by_tier)
     rows = Table("mart", "rows", "why it is empty", title="Marts", title_justify="left")
     rows.columns[1].justify = "right"
     for mart in mart_rows(settings):

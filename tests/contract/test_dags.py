@@ -348,6 +348,14 @@ def test_a_backfill_covers_its_range_to_the_last_day(bag, dag_id, first, last, k
     assert [info.partition_key for info in infos] == keys
 
 
+def test_unpausing_a_daily_dag_does_not_run_the_day_before(bag, monkeypatch):
+    from airflow.timetables import trigger
+
+    timetable = serialised(bag.dags["ingest_drops"]).timetable
+    monkeypatch.setattr(trigger, "utcnow", lambda: datetime(2026, 11, 28, 0, 17, tzinfo=UTC))
+    assert timetable._calc_first_run().isoformat() == "2026-11-29T00:00:00+00:00"
+
+
 def test_the_windows_of_neighbouring_partitions_meet_also_over_a_clock_change():
     from setae.orchestration import partition_window
 

@@ -22,12 +22,14 @@ import pytest
 from setae import scheduler, stages
 from setae.lease import lease
 from setae.scheduler import LocalAirflow, running
+from setae.settings import load_settings
 from setae.warehouse import Home
 from tests.integration.conftest import content_hashes, small_home
 from tests.worlds import small
 
 pytestmark = [pytest.mark.scheduler, pytest.mark.timeout(900)]
 
+ROOT = Path(__file__).resolve().parents[2]
 DAGS = ["ingest_drops", "transform_warehouse", "publish_marts"]
 WRITERS = {"transform_warehouse", "publish_marts", "maintain_warehouse"}
 
@@ -262,13 +264,13 @@ def test_however_the_owner_ends_nothing_is_left_running(tmp_path, kind):
         assert owner.returncode == 0
 
 
-def test_the_demo_publishes_real_purchases_and_a_second_run_changes_nothing(tmp_path):
-    home = tmp_path / "home"
+def demo_twice(home: Path, data: str) -> list[str]:
+    """What `setae demo` shows, the first time and again; nothing is left running."""
     script = "from setae.cli import main; main()"
     shown = []
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", script, "demo", "--home", str(home)],
+            [sys.executable, "-c", script, "demo", "--data", data, "--home", str(home)],
             capture_output=True,
             text=True,
             check=False,
@@ -277,8 +279,35 @@ def test_the_demo_publishes_real_purchases_and_a_second_run_changes_nothing(tmp_
         assert done.returncode == 0, done.stdout + done.stderr
         shown.append(done.stdout)
         assert not owned(home)
+    assert "Nothing changed" not in shown[0]
+    assert "Nothing changed" in shown[1]
+    return shown
+
+
+def test_the_demo_publishes_real_purchases_and_a_second_run_changes_nothing(tmp_path):
+    shown = demo_twice(tmp_path / "home", "complete_journey")
     assert re.search(r"orders +│ 155,848", shown[0])
     assert "4,596,039.58 USD" in shown[0]
     assert re.search(r"dim_posts +│ +0 │ no source delivers posts", shown[0])
-    assert "Nothing changed" not in shown[0]
-    assert "Nothing changed" in shown[1]
+
+
+def test_the_demo_publishes_a_simulated_platform_as_the_command_line_does(tmp_path, monkeypatch):
+    from ingestion.synthetic.shopify import server
+    from setae import demo
+
+    home = tmp_path / "home"
+    shown = demo_twice(home, "simulated")
+    # The table of README.md, printed by the demo.
+    table = (ROOT / "README.md").read_text().partition("| tier | creators |")[2]
+    for row in table.partition("\n\n")[0].splitlines()[2:]:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert re.search(r" +│ +".join(map(re.escape, cells)), shown[0]), cells
+    by_hand = demo._make_home(tmp_path / "hand", demo.DATA_SETS["simulated"])
+    (by_hand.home / "pii.key").write_bytes((home / "pii.key").read_bytes())
+    (by_hand.home / "world").symlink_to(home / "world")
+    shop, _ = server.open_world(home / "world", plan="plus")
+    with server.run(shop) as address:
+        monkeypatch.setenv("SETAE_SOURCES__SHOPIFY__URL", address)
+        monkeypatch.setenv("SETAE_SOURCES__SHOPIFY__TOKEN", shop.token)
+        stages.run(load_settings(by_hand.home))
+    assert content_hashes(by_hand.home) == content_hashes(home)

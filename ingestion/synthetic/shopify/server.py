@@ -205,9 +205,9 @@ class Host:
 
 
 @contextmanager
-def listen() -> Iterator[Host]:
-    """A host on a free port, served from a thread."""
-    listener = _listen(0)
+def listen(port: int = 0) -> Iterator[Host]:
+    """A host on a port, 0 for any free one, served from a thread."""
+    listener = _listen(port)
     host = Host(f"http://{LOOPBACK}:{listener.getsockname()[1]}")
     server = uvicorn.Server(_configure(lambda: host.shop))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -222,9 +222,9 @@ def listen() -> Iterator[Host]:
 
 
 @contextmanager
-def run(shop: Shop) -> Iterator[str]:
-    """Serve `shop` from a thread on a free port; gives the base URL."""
-    with listen() as host, host.show(shop) as address:
+def run(shop: Shop, port: int = 0) -> Iterator[str]:
+    """Serve `shop` from a thread on a port, 0 for any free one; gives the base URL."""
+    with listen(port) as host, host.show(shop) as address:
         yield address
 
 

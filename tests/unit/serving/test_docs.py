@@ -26,7 +26,7 @@ def published(marts: MartsWorld) -> MartsWorld:
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))
 def test_python_on_the_page_runs(published: MartsWorld, number: int) -> None:
-    code = blocks("python")[number].replace("var/complete_journey", str(published.settings.home))
+    code = blocks("python")[number].replace("var/simulated", str(published.settings.home))
     # polars is no dependency of ours; what it reads is read by pandas beside it
     kept = "\n".join(line for line in code.splitlines() if "polars" not in line)
     exec(compile(kept, "connect.md", "exec"), {})

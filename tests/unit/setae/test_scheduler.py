@@ -215,6 +215,9 @@ def test_a_home_that_is_not_there_is_made_with_the_pins_of_its_data_set(tmp_path
     assert journey.as_of is not None
     assert journey.as_of.isoformat() == "2018-01-01T05:00:00+00:00"
     assert [source.kind for source in journey.sources.values()] == ["complete_journey"]
+    simulated = demo.ensure_home(tmp_path / "simulated")
+    assert sorted(simulated.sources) == ["drops", "shopify"]
+    assert simulated.reporting_currency == "USD"
     other = demo.ensure_home(tmp_path / "mine")
     assert [source.kind for source in other.sources.values()] == ["drops"]
     (tmp_path / "mine" / "setae.toml").write_text('business_timezone = "Europe/Rome"\n')
