@@ -29,6 +29,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "fct_stickiness_distribution": ("activity_events", "orders", "transactions"),
     "fct_return_visits_creator_weekly": ("link_clicks", "activity_events"),
     "fct_return_visit_lift": ("link_clicks", "activity_events"),
+    "fct_customer_value_cohorts": ("orders", "transactions"),
     "fct_stickiness_daily": ("activity_events", "orders", "transactions"),
     "fct_retention_cohorts": ("activity_events", "orders", "transactions"),
     "fct_creator_engagement_daily": ("posts", "post_metrics_daily", "post_metric_snapshots"),

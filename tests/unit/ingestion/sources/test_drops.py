@@ -261,8 +261,8 @@ def test_without_a_key_nothing_is_read(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_of_source_is_a_setting_to_mend() -> None:
-    with pytest.raises(ConfigError, match="no source kind 'shopify'"):
-        sources.get("shopify")
+    with pytest.raises(ConfigError, match="no source kind 'pigeons'"):
+        sources.get("pigeons")
 
 
 def test_the_source_s_currency_fills_in(tmp_path: Path) -> None:

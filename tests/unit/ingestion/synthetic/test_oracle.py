@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from ingestion.synthetic.oracle import Finding, check
 from ingestion.synthetic.scenario import preset
 from ingestion.synthetic.world import generate
+from setae import cli
 from setae.cli import app, main
 from setae.errors import DataError
 
@@ -97,8 +98,11 @@ def test_a_lost_file_is_found_out(world: Path, tmp_path: Path) -> None:
     assert {"event rows delivered", "events, repeats apart"} <= wrong
 
 
-def test_the_command_prints_both_numbers_and_ends_well(world: Path) -> None:
-    result = CliRunner().invoke(app, ["simulate", "check", str(world)], env={"COLUMNS": "200"})
+def test_the_command_prints_both_numbers_and_ends_well(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.out, "width", 200)
+    result = CliRunner().invoke(app, ["simulate", "check", str(world)])
     assert result.exit_code == 0, result.output
     assert "return-visit effect" in result.output
     assert "numbers recovered" in result.output
