@@ -90,7 +90,8 @@ def test_every_mart_has_rows(home: Settings) -> None:
             for (name,) in tables
             if connection.execute(f"select count(*) from marts.{name}").fetchone() == (0,)
         }
-    assert not empty
+    # A proxy that foretells next month's conversion needs more months than this world has.
+    assert empty == {"fct_trust_proxy_predictions"}
 
 
 def test_orders_and_their_money_are_those_of_the_world(world: Summary, home: Settings) -> None:

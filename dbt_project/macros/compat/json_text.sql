@@ -1,4 +1,4 @@
-{# A member of a JSON object as text; NULL where it is not there. Every engine reads JSON its own way. #}
+{# A member of a JSON object as text, NULL where it is not there; engines differ in reading JSON. #}
 {% macro json_text(document, member) -%}
     {{ adapter.dispatch('json_text')(document, member) }}
 {%- endmacro %}

@@ -83,9 +83,9 @@ compared_points as (
 
 ),
 
--- Only these may open a session. An event that is itself a touch says nothing new within a gap of a
--- touch of the same creator: it is in that touch's session. A click may be all there is of a visit's
--- beginning, so it always counts.
+-- Only these may open a session. An event that is itself a touch says nothing new within a gap of
+-- a touch of the same creator: it is in that touch's session. A click may be all there is of the
+-- beginning of a visit, so it always counts.
 openings as (
 
     select
