@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def estimate(counts: pa.Table, plan: Plan) -> pa.Table:
     starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
     parts = [
         _population(counts.slice(start, end - start), plan)
-        for start, end in zip(starts, [*starts[1:], len(names)], strict=True)
+        for start, end in pairwise([*starts, len(names)])
     ]
     return pa.concat_tables(parts) if parts else _SCHEMA.empty_table()
 
