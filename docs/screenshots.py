@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setae.scheduler import WITH_PAGES, LocalAirflow, running
+from setae.scheduler import LocalAirflow, running
 from setae.settings import load_settings
 from setae.warehouse import Home
 
@@ -142,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--home", type=Path, default=Path("var/simulated"), help="a finished demo")
     settings = load_settings(parser.parse_args().home)
-    with running(settings, components=WITH_PAGES) as airflow:
+    with running(settings) as airflow:
         _upkeep(airflow)
         with browser_page(airflow) as page:
             log_in(page, airflow)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from ingestion.synthetic import scenario, world
-from setae import demo
+from setae import demo, summary
 from setae.errors import ConfigError
 from setae.settings import load_settings
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class FakeAirflow:
@@ -126,6 +129,12 @@ def test_the_world_is_generated_once_served_on_loopback_and_pinned(tmp_path, mon
     place.write_text(json.dumps({**json.loads(place.read_text()), "scenario": {"seed": 7}}))
     with pytest.raises(ConfigError, match="holds another world"):
         demo._platform(settings, data, step, board).__enter__()
+
+
+def test_the_query_of_the_readme_is_the_one_the_demo_asks() -> None:
+    text = (ROOT / "README.md").read_text()
+    query = text.partition("```sql\n")[2].partition("```")[0].partition("\n")[2]
+    assert query == summary.TIERS
 
 
 def test_the_demo_s_pins_are_the_world_s_own(tmp_path) -> None:
