@@ -1,8 +1,17 @@
 -- mean(L28) / 28 = mean(DAU of the 28 days) / MAU28: the left side person by person from the days
 -- of activity, the right side from the daily counts. Whole numbers, multiplied crosswise.
+-- A day counts from the events that make somebody active, as in the mart.
 with person_days as (
 
-    select * from {{ ref('int_person_days__aggregated') }}
+    select
+        person_key,
+        activity_date
+
+    from {{ ref('int_person_days__aggregated') }}
+
+    group by person_key, activity_date
+
+    having sum(event_count) >= {{ var('active_minimum_events') }}
 
 ),
 
@@ -36,7 +45,7 @@ person_l28 as (
     select
         sample_dates.sample_date,
         person_days.person_key,
-        count(distinct person_days.activity_date) as active_day_count
+        count(*) as active_day_count
 
     from sample_dates
 

@@ -1,8 +1,26 @@
 -- The entrants-less-leavers sweep of fct_stickiness_daily against counting the distinct people of
 -- each window outright, on the last complete day and four weeks before.
+-- A day counts from the events that make somebody active, on all platforms or on one.
 with person_days as (
 
-    select * from {{ ref('int_person_days__aggregated') }}
+    select
+        'all' as segment_type,
+        'all' as segment,
+        person_key,
+        activity_date
+    from {{ ref('int_person_days__aggregated') }}
+    group by person_key, activity_date
+    having sum(event_count) >= {{ var('active_minimum_events') }}
+
+    union all
+
+    select
+        'platform' as segment_type,
+        platform as segment,
+        person_key,
+        activity_date
+    from {{ ref('int_person_days__aggregated') }}
+    where event_count >= {{ var('active_minimum_events') }}
 
 ),
 
@@ -39,7 +57,8 @@ plain_counts as (
 
     inner join person_days
         on
-            stickiness.segment in ('all', person_days.platform)
+            stickiness.segment_type = person_days.segment_type
+            and stickiness.segment = person_days.segment
             and stickiness.activity_date >= person_days.activity_date
             and {{ days_between('person_days.activity_date', 'stickiness.activity_date') }}
             < {{ var('mau_30d_days') }}
