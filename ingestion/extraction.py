@@ -201,11 +201,13 @@ def run(through: Pipeline, source: DltSource) -> None:
     try:
         through.run(source, loader_file_format="parquet")
     except PipelineStepFailed as error:
-        ours = _ours(error)
-        if ours is not None:
-            raise ours from None
+        for one in _chain(error):
+            if isinstance(one, _Stopped):
+                raise one.stop from None
+            if isinstance(one, SetaeError) or not isinstance(one, Exception):
+                raise one from None
         # The whole text would quote the records at hand.
-        root = _root(error)
+        root = _chain(error)[-1]
         raise SourceError(
             f"{through.pipeline_name}: extraction failed with {type(root).__name__} in "
             f"{_place(root)}; nothing was forgotten: run the fetch again, and report a bug if it "
@@ -322,6 +324,14 @@ class Landing(Destination[LandingConfiguration, "LandingClient"]):
         return LandingClient
 
 
+class _Stopped(Exception):
+    """An interrupt (Ctrl-C, a task's time-out) on its way through dlt."""
+
+    def __init__(self, stop: BaseException) -> None:
+        super().__init__(type(stop).__name__)
+        self.stop = stop
+
+
 class _LandJob(RunnableLoadJob):
     """Lands one file."""
 
@@ -331,9 +341,15 @@ class _LandJob(RunnableLoadJob):
 
     def run(self) -> None:
         """Called by dlt."""
-        failpoint("extract:before_file")
-        self._lander.land(self.load_table_name, Path(self._file_path))
-        failpoint("extract:after_file")
+        try:
+            failpoint("extract:before_file")
+            self._lander.land(self.load_table_name, Path(self._file_path))
+            failpoint("extract:after_file")
+        except Exception:
+            raise
+        except BaseException as stop:  # noqa: BLE001 - also a time-out of Airflow's, which is none
+            # dlt would take the job for one that still runs, and wait for it for ever.
+            raise _Stopped(stop) from None
 
 
 class _Nothing(RunnableLoadJob):
@@ -469,19 +485,8 @@ def _remove_if_dead(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _ours(error: BaseException) -> SetaeError | None:
-    """The error of ours that dlt has wrapped, if there is one."""
-    for one in _chain(error):
-        if isinstance(one, SetaeError):
-            return one
-    return None
-
-
-def _root(error: BaseException) -> BaseException:
-    return _chain(error)[-1]
-
-
 def _chain(error: BaseException) -> Sequence[BaseException]:
+    """An error and what it was made of, as far as dlt tells."""
     found: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in found:
