@@ -18,8 +18,8 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo up new-source test test-orders test-kills test-scheduler test-browser \
-  test-compat test-python check lint typecheck docs clean
+.PHONY: help install demo up evaluate new-source test test-orders test-kills test-scheduler \
+  test-browser test-compat test-python check lint typecheck docs clean
 
 help: ## What each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ new-source: $(READY) ## NAME=x [ENTITIES="orders refunds"]: every file of a new 
 	@$(BIN)/python -m ingestion.scaffold $(NAME) $(ENTITIES)
 	@$(BIN)/ruff format --quiet ingestion/sources/$(NAME) quality/$(NAME).py dags tests/unit
 	@$(BIN)/python -m docs.generate
+
+evaluate: $(READY) ## How good the estimates are, on simulated truth; CHECK=1: fail if they got worse
+	@$(BIN)/setae evaluate $(if $(CHECK),--check,--write)
 
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat and not pythons and not kills"

@@ -29,8 +29,10 @@ Family = Literal["rate", "exposure"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-SPREADS = np.array([0.0, 0.15, 0.3, 0.6, 1.2])
+SPREADS = np.array([0.2, 0.4, 0.8, 1.6])
 """Standard deviations allowed between the cells of a platform and between platforms (log scale)."""
+
+_NO_SPREAD = np.zeros(1)
 
 _STRENGTH_COUNT = 15
 _LOCATION_COUNTS = (61, 241)
@@ -93,7 +95,8 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class _Tree:
-    kernels: Floats  # (T, J, J): from the parent's location to the child's
+    lower: Floats  # (T, J, J): from a platform's location to a cell's
+    upper: Floats  # (U, J, J): from the location of all to a platform's
     cell: Floats  # (C, K, J): likelihood
     message: Floats  # (C, K, T, J): likelihood of the platform's location by one cell
     platform: Floats  # (P, K, T, J): by all its cells
@@ -167,24 +170,22 @@ def believe(counts: Counts) -> Beliefs:
     location = _locations(counts, strength)
     log_cells = log_likelihood(counts, strength, location)
     platform_count = int(counts.platform.max()) + 1
-    spreads = SPREADS if counts.cell_count > platform_count else SPREADS[:1]
-    upper = SPREADS if platform_count > 1 else SPREADS[:1]
-    if platform_count == counts.cell_count:  # each platform is one cell: one level is enough
-        spreads = SPREADS[:1]
-    kernels = _kernels(location, spreads if len(spreads) > len(upper) else upper)
+    # where each platform is one cell, or there is one platform, that level has nothing to spread
+    lower = _kernels(location, SPREADS if counts.cell_count > platform_count else _NO_SPREAD)
+    upper = _kernels(location, SPREADS if platform_count > 1 else _NO_SPREAD)
 
     peaks = log_cells.max(axis=2, keepdims=True)
     cell = np.exp(log_cells - peaks)
     evidence = peaks[:, :, 0].sum(axis=0)  # (K,)
 
-    to_platform = np.einsum("tij,ckj->ckti", kernels[: len(spreads)], cell)
+    to_platform = np.einsum("tij,ckj->ckti", lower, cell)
     with np.errstate(divide="ignore"):
         log_messages = np.log(to_platform)
     log_platform = np.zeros((platform_count, *log_messages.shape[1:]))
     np.add.at(log_platform, counts.platform, log_messages)
     peaks = log_platform.max(axis=3, keepdims=True)
     platform = np.exp(log_platform - peaks)  # (P, K, T, J)
-    to_root = np.einsum("uij,pktj->pktui", kernels[: len(upper)], platform)
+    to_root = np.einsum("uij,pktj->pktui", upper, platform)
     with np.errstate(divide="ignore"):
         log_root = np.log(to_root).sum(axis=0)  # (K, T, U, J)
     log_root += evidence[:, None, None, None] + peaks[:, :, :, 0].sum(axis=0)[:, :, None, None]
@@ -193,17 +194,17 @@ def believe(counts: Counts) -> Beliefs:
     root /= root.sum()
 
     cavity = _divided(root[None], to_root)  # (P, K, T, U, J)
-    to_children = np.einsum("uij,pktui->pktj", kernels[: len(upper)], cavity)
+    to_children = np.einsum("uij,pktui->pktj", upper, cavity)
     belief = to_children * platform  # (P, K, T, J)
     cavity = _divided(belief[counts.platform], to_platform)
-    weights = np.einsum("tij,ckti->ckj", kernels[: len(spreads)], cavity) * cell
+    weights = np.einsum("tij,ckti->ckj", lower, cavity) * cell
     weights /= weights.sum(axis=(1, 2), keepdims=True)
     return Beliefs(
         family=counts.family,
         strength=strength,
         location=location,
         weights=weights,
-        tree=_Tree(kernels, cell, to_platform, platform, belief, root, counts.platform),
+        tree=_Tree(lower, upper, cell, to_platform, platform, belief, root, counts.platform),
     )
 
 
@@ -300,8 +301,7 @@ def probability_higher(beliefs: Beliefs, cell: int, other: int) -> float:
     """Chance that a cell's mean is above another's of the same platform; a tie counts half.
 
     Given strength, spread and the platform's location the two are independent, so the sum over
-    those is exact. With no spread between tiers (t = 0) all tie: how likely that is, is part of
-    the answer.
+    those is exact.
     """
     tree = beliefs.tree
     parent = tree.platform_of_cell[cell]
@@ -312,8 +312,8 @@ def probability_higher(beliefs: Beliefs, cell: int, other: int) -> float:
     total = weights.sum()
     chance = 0.0
     for k, t in np.argwhere(weights > 1e-5 * weights.max()):
-        one = tree.kernels[t] * tree.cell[cell, k]
-        two = tree.kernels[t] * tree.cell[other, k]
+        one = tree.lower[t] * tree.cell[cell, k]
+        two = tree.lower[t] * tree.cell[other, k]
         below = np.cumsum(two, axis=1) - 0.5 * two
         chance += float((cavity[k, t] * (one * below).sum(axis=1)).sum())
     return chance / float(total)
@@ -326,11 +326,11 @@ def draw(beliefs: Beliefs, size: int, generator: np.random.Generator) -> tuple[I
     k, t, u, top = np.unravel_index(flat, tree.root.shape)
     middle = np.empty((len(tree.platform), size), dtype=np.int64)
     for index in range(len(tree.platform)):
-        mass = tree.kernels[u, top] * tree.platform[index, k, t]
+        mass = tree.upper[u, top] * tree.platform[index, k, t]
         middle[index] = _drawn(mass, generator)
     locations = np.empty((len(tree.cell), size), dtype=np.int64)
     for index, parent in enumerate(tree.platform_of_cell):
-        mass = tree.kernels[t, middle[parent]] * tree.cell[index, k]
+        mass = tree.lower[t, middle[parent]] * tree.cell[index, k]
         locations[index] = _drawn(mass, generator)
     return k.astype(np.int64), locations
 

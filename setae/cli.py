@@ -496,6 +496,39 @@ def _say_differences(difference: TableComparison) -> None:
 
 
 @app.command()
+def evaluate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail if a figure is worse than the accepted one.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Accept the figures and write docs/evaluation.md.")
+    ] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="A few simulations, as the tests run them.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes.", show_default="one a core")
+    ] = None,
+) -> None:
+    """Put simulated creators of known rates through the build's estimators: how good are they?
+
+    Example: `setae evaluate --check`
+    """
+    from setae import evaluation
+
+    with _display() as progress:
+        progress.step("evaluate")
+        evaluation.evaluate(
+            console=out,
+            small=small,
+            check=check,
+            write=write,
+            workers=workers,
+            progress=progress.advance,
+        )
+
+
+@app.command()
 def doctor(home: HomeOption = None) -> None:
     """Is this machine and this home fit for a run?
 
