@@ -311,7 +311,7 @@ def probability_higher(beliefs: Beliefs, cell: int, other: int) -> float:
     weights = joint.sum(axis=2)
     total = weights.sum()
     chance = 0.0
-    for k, t in np.argwhere(weights > 1e-5 * weights.max()):
+    for k, t in np.argwhere(weights > 1e-3 * weights.max()):
         one = tree.lower[t] * tree.cell[cell, k]
         two = tree.lower[t] * tree.cell[other, k]
         below = np.cumsum(two, axis=1) - 0.5 * two

@@ -10,11 +10,11 @@
 
 {#
     Counts as `int_counts__unioned` takes them: units of equal counts become one row. `counts` has
-    population, platform, tier, x and n; units without a chance (n of 0 or NULL) say nothing.
+    metric, population, platform, tier, x and n; units without a chance (n of 0 or NULL) say nothing.
 #}
-{% macro counts_of(metric, family, counts, has_units=true, has_rank=false) -%}
+{% macro counts_of(counts, family, has_units=true, has_rank=false) -%}
     select
-        '{{ metric }}' as metric,
+        metric,
         '{{ family }}' as family,
         population,
         platform,
@@ -31,5 +31,5 @@
         n > 0
         and population is not null
 
-    group by population, platform, tier, x, n
+    group by metric, population, platform, tier, x, n
 {%- endmacro %}

@@ -1,7 +1,10 @@
 with creator_conversions as (
 
     select
-        *,
+        'person_conversion' as metric,
+        population,
+        platform,
+        tier,
         numerator_count as x,
         denominator_count as n
 
@@ -9,9 +12,45 @@ with creator_conversions as (
 
 ),
 
+tier_conversions as (
+
+    select
+        'tier_conversion' as metric,
+        population,
+        platform,
+        tier,
+        numerator_count as x,
+        denominator_count as n
+
+    from {{ ref('int_tier_conversions__counted') }}
+
+),
+
+code_orders as (
+
+    select
+        metric,
+        population,
+        platform,
+        tier,
+        event_count as x,
+        exposure_thousand_count as n
+
+    from {{ ref('int_code_orders__exposed') }}
+
+),
+
 final as (
 
-    {{ counts_of('person_conversion', 'rate', 'creator_conversions', has_rank=true) }}
+    {{ counts_of('creator_conversions', 'rate', has_rank=true) }}
+
+    union all
+
+    {{ counts_of('tier_conversions', 'rate', has_units=false) }}
+
+    union all
+
+    {{ counts_of('code_orders', 'exposure') }}
 
 )
 

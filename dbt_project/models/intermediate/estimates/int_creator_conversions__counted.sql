@@ -26,20 +26,11 @@ creator_accounts as (
 
     select * from {{ ref('int_creator_accounts__unioned') }}
 
-    where creator_key is not null
-
 ),
 
--- Creators of several platforms are a kind of their own: which one won a click is another question.
 creator_platforms as (
 
-    select
-        creator_key,
-        case when min(platform) = max(platform) then min(platform) else 'several' end as platform
-
-    from creator_accounts
-
-    group by creator_key
+    {{ creator_platforms('creator_accounts') }}
 
 ),
 

@@ -1,4 +1,16 @@
 {% set windows = var('attribution_windows_days') %}
+{%- set credit_share = 'coalesce(period_credits.order_credit_share, 0)' -%}
+{%- set net_sales = 'case when period_credits.order_count is null then 0'
+    ~ ' else period_credits.net_sales_amount end' -%}
+{%- set cost = 'case when period_costs.currency_code = coalesce(period_credits.currency_code,'
+    ~ ' period_costs.currency_code) then period_costs.cost_amount end' -%}
+{%- set margin_rate = var('contribution_margin_rate') or 'null' -%}
+{%- set exposed = {
+    'orders_per_1000_reach': ('1000 * ' ~ credit_share, 'period_exposures.reach_count'),
+    'orders_per_follower': (credit_share, 'period_exposures.mean_follower_count'),
+    'net_sales_per_reach': (net_sales, 'period_exposures.reach_count'),
+    'net_sales_per_follower': (net_sales, 'period_exposures.mean_follower_count'),
+} %}
 with credits as (
 
     select * from {{ ref('fct_attribution_credits') }}
@@ -42,6 +54,34 @@ estimates as (
     where
         metric = 'person_conversion'
         and level = 'unit'
+
+),
+
+code_orders as (
+
+    select * from {{ ref('int_code_orders__exposed') }}
+
+),
+
+exposure_estimates as (
+
+    select * from {{ ref('int_counts__estimated') }}
+
+    where
+        metric in ({{ quoted_list(exposed.keys()) }})
+        and level = 'unit'
+
+),
+
+exposures as (
+
+    select * from {{ ref('int_creator_exposures__aggregated') }}
+
+),
+
+costs as (
+
+    select * from {{ ref('fct_creator_costs') }}
 
 ),
 
@@ -279,6 +319,86 @@ period_persons as (
 
 ),
 
+period_exposures as (
+
+    select
+        exposures.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        cast(sum(exposures.reach_count) as bigint) as reach_count,
+        cast(
+            sum(exposures.follower_count) / count(exposures.follower_count) as decimal(18, 4)
+        ) as mean_follower_count
+
+    from exposures
+
+    -- fans out on purpose: a day lies in one period of each type
+    inner join date_periods on exposures.exposure_date = date_periods.calendar_date
+
+    group by exposures.creator_key, date_periods.period_type, date_periods.period_start_date
+
+),
+
+period_costs as (
+
+    select
+        costs.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        case
+            when min(costs.currency_code) = max(costs.currency_code) then min(costs.currency_code)
+        end as currency_code,
+        case
+            when min(costs.currency_code) = max(costs.currency_code) then sum(costs.cost_amount)
+        end as cost_amount,
+        -- one cost without a rate leaves the sum unknown, never 1:1
+        case
+            when count(costs.cost_amount_reporting) = count(*)
+                then sum(costs.cost_amount_reporting)
+        end as cost_amount_reporting
+
+    from costs
+
+    -- fans out on purpose: a day lies in one period of each type
+    inner join date_periods on costs.incurred_date = date_periods.calendar_date
+
+    group by costs.creator_key, date_periods.period_type, date_periods.period_start_date
+
+),
+
+-- One row a creator and period again: a metric has one estimate of it.
+period_code_estimates as (
+
+    select
+        code_orders.creator_key,
+        code_orders.period_type,
+        code_orders.period_start_date
+        {%- for metric in exposed %},
+            {% for part in ['shrunk', 'ci_low', 'ci_high'] -%}
+                max(exposure_estimates.{{ part }} * code_orders.event_worth) filter (
+                    where code_orders.metric = '{{ metric }}'
+                ) as {{ metric }}_{{ part }},
+            {% endfor -%}
+            max(exposure_estimates.reliability) filter (
+                where code_orders.metric = '{{ metric }}'
+            ) as {{ metric }}_reliability
+        {%- endfor %}
+
+    from code_orders
+
+    inner join exposure_estimates
+        on
+            code_orders.metric = exposure_estimates.metric
+            and code_orders.population = exposure_estimates.population
+            and code_orders.platform = exposure_estimates.platform
+            and code_orders.tier = exposure_estimates.tier
+            and code_orders.event_count = exposure_estimates.x
+            and code_orders.exposure_thousand_count = exposure_estimates.n
+
+    group by code_orders.creator_key, code_orders.period_type, code_orders.period_start_date
+
+),
+
 grid as (
 
     select
@@ -322,7 +442,12 @@ final as (
         grid.model,
         cast(grid.window_days as integer) as window_days,
         period_credits.currency_code,
+        period_costs.currency_code as cost_currency_code,
         coalesce(period_persons.reliability, 'insufficient') as person_conversion_rate_reliability,
+        {% for metric in exposed %}
+            coalesce(period_code_estimates.{{ metric }}_reliability, 'insufficient')
+                as {{ metric }}_reliability,
+        {% endfor %}
         grid.model = '{{ var("default_attribution_model") }}'
         and grid.window_days = {{ var('default_attribution_window_days') }} as is_default,
         periods.period_last_date <= {{ data_through_date() }} as is_complete,
@@ -336,20 +461,29 @@ final as (
         coalesce(period_credits.unconverted_order_count, 0) as unconverted_order_count,
         coalesce(period_persons.denominator_count, 0) as person_conversion_denominator_count,
         coalesce(period_persons.numerator_count, 0) as person_conversion_numerator_count,
-        cast(coalesce(period_credits.order_credit_share, 0) as decimal(38, 12))
-            as order_credit_share,
-        cast(
-            case
-                when period_credits.order_count is null then 0 else period_credits.net_sales_amount
-            end as decimal(38, 4)
-        ) as net_sales_amount,
+        cast({{ credit_share }} as decimal(38, 12)) as order_credit_share,
+        cast({{ net_sales }} as decimal(38, 4)) as net_sales_amount,
         cast(period_credits.net_sales_amount_reporting as decimal(38, 4))
             as net_sales_amount_reporting,
+        period_exposures.reach_count,
+        period_exposures.mean_follower_count,
+        cast(period_costs.cost_amount as decimal(38, 4)) as cost_amount,
+        cast(period_costs.cost_amount_reporting as decimal(38, 4)) as cost_amount_reporting,
         {{ safe_rate('period_persons.numerator_count', 'period_persons.denominator_count') }}
             as person_conversion_rate,
         period_persons.shrunk as person_conversion_rate_shrunk,
         period_persons.ci_low as person_conversion_rate_ci_low,
         period_persons.ci_high as person_conversion_rate_ci_high,
+        {% for metric, parts in exposed.items() %}
+            {{ safe_rate(parts[0], parts[1]) }} as {{ metric }},
+            {% for part in ['shrunk', 'ci_low', 'ci_high'] %}
+                period_code_estimates.{{ metric }}_{{ part }},
+            {% endfor %}
+        {% endfor %}
+        {{ safe_rate(cost, 'period_credits.new_customer_count') }} as cac_ratio,
+        {{ safe_rate(net_sales, cost) }} as roas_ratio,
+        {{ safe_rate('(' ~ margin_rate ~ ') * (' ~ net_sales ~ ') - ' ~ cost, cost) }}
+            as contribution_roi_ratio,
         period_persons.prob_top_decile
 
     from grid
@@ -382,6 +516,23 @@ final as (
             and grid.period_type = period_persons.period_type
             and grid.period_start_date = period_persons.period_start_date
             and grid.window_days = period_persons.window_days
+    left join period_exposures
+        on
+            grid.creator_key = period_exposures.creator_key
+            and grid.period_type = period_exposures.period_type
+            and grid.period_start_date = period_exposures.period_start_date
+    left join period_costs
+        on
+            grid.creator_key = period_costs.creator_key
+            and grid.period_type = period_costs.period_type
+            and grid.period_start_date = period_costs.period_start_date
+    -- only the model that needs no click and gives whole orders has estimates of what exposure brings
+    left join period_code_estimates
+        on
+            grid.creator_key = period_code_estimates.creator_key
+            and grid.period_type = period_code_estimates.period_type
+            and grid.period_start_date = period_code_estimates.period_start_date
+            and grid.model = 'code'
 
 )
 

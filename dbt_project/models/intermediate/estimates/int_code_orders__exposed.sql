@@ -1,0 +1,258 @@
+{#- Name of the mart's column, events, exposure, and what an event per thousand of exposure is worth
+    in that column's unit. -#}
+{%- set metrics = [
+    ('orders_per_1000_reach', 'order_count', 'reach_count', '1'),
+    ('orders_per_follower', 'order_count', 'mean_follower_count', '0.001'),
+    ('net_sales_per_reach', 'net_sales_amount / amount_unit', 'reach_count',
+        '0.001 * amount_unit'),
+    ('net_sales_per_follower', 'net_sales_amount / amount_unit', 'mean_follower_count',
+        '0.001 * amount_unit'),
+] -%}
+{{ config(materialized='table') }}
+
+with orders as (
+
+    select * from {{ ref('int_orders__resolved') }}
+
+    where not is_excluded
+        and code_party_type = 'creator'
+
+),
+
+promo_codes as (
+
+    select * from {{ ref('int_promo_codes__unioned') }}
+
+    where creator_key is not null
+
+),
+
+exposures as (
+
+    select * from {{ ref('int_creator_exposures__aggregated') }}
+
+),
+
+creator_tiers as (
+
+    select * from {{ ref('int_creator_tiers__ranged') }}
+
+    where platform = 'all'
+        and tier_scheme = '{{ var("leading_tier_scheme") }}'
+
+),
+
+creator_accounts as (
+
+    select * from {{ ref('int_creator_accounts__unioned') }}
+
+),
+
+dates as (
+
+    select * from {{ ref('dim_dates') }}
+
+),
+
+creator_platforms as (
+
+    {{ creator_platforms('creator_accounts') }}
+
+),
+
+all_date_periods as (
+
+    {{ date_periods('dates') }}
+
+),
+
+date_periods as (
+
+    select *
+
+    from all_date_periods
+
+    where period_type in ({{ quoted_list(var('estimated_exposure_period_types')) }})
+
+),
+
+periods as (
+
+    select
+        period_type,
+        period_start_date,
+        max(period_last_date) as period_last_date
+
+    from date_periods
+
+    group by period_type, period_start_date
+
+),
+
+-- Who had no code could not be credited by one: no orders would say nothing about them.
+coded_creators as (
+
+    select
+        promo_codes.creator_key,
+        periods.period_type,
+        periods.period_start_date
+
+    from promo_codes
+    inner join periods
+        on {{ business_date('promo_codes.valid_from_at') }} <= periods.period_last_date
+            and {{ business_date('coalesce(promo_codes.valid_to_at, ' ~ end_of_time() ~ ')') }}
+            >= periods.period_start_date
+
+    group by promo_codes.creator_key, periods.period_type, periods.period_start_date
+
+),
+
+-- Fans out on purpose: a day lies in one period of each type.
+period_orders as (
+
+    select
+        orders.code_creator_key as creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        count(*) as order_count,
+        sum(orders.net_sales_amount) as net_sales_amount
+
+    from orders
+    inner join date_periods
+        on orders.order_date = date_periods.calendar_date
+
+    group by orders.code_creator_key, date_periods.period_type, date_periods.period_start_date
+
+),
+
+-- A sum of amounts varies like a count of orders of this size: their variance is the sum of the
+-- squares. Money of several currencies has no size.
+period_amounts as (
+
+    select
+        date_periods.period_type,
+        date_periods.period_start_date,
+        case
+            when min(orders.currency_code) = max(orders.currency_code)
+                and sum(orders.net_sales_amount) > 0
+                then cast(
+                    sum(
+                        cast(orders.net_sales_amount as decimal(18, 2))
+                        * cast(orders.net_sales_amount as decimal(18, 2))
+                    ) / sum(orders.net_sales_amount) as decimal(18, 4)
+                )
+        end as amount_unit
+
+    from orders
+    inner join date_periods
+        on orders.order_date = date_periods.calendar_date
+
+    group by date_periods.period_type, date_periods.period_start_date
+
+),
+
+period_exposures as (
+
+    select
+        exposures.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        sum(exposures.reach_count) as reach_count,
+        sum(exposures.follower_count) as follower_day_count,
+        count(exposures.follower_count) as day_count
+
+    from exposures
+    inner join date_periods
+        on exposures.exposure_date = date_periods.calendar_date
+
+    group by exposures.creator_key, date_periods.period_type, date_periods.period_start_date
+
+),
+
+units as (
+
+    select
+        creator_key,
+        period_type,
+        period_start_date
+    from coded_creators
+
+    union distinct
+
+    select
+        creator_key,
+        period_type,
+        period_start_date
+    from period_orders
+
+),
+
+-- Every right side is unique on its part of the key, and ranges of a creator have no overlap.
+exposed_units as (
+
+    select
+        units.creator_key,
+        units.period_type,
+        units.period_start_date,
+        coalesce(creator_platforms.platform, 'none') as platform,
+        coalesce(creator_tiers.tier, 'unknown') as tier,
+        coalesce(period_orders.order_count, 0) as order_count,
+        period_exposures.reach_count,
+        cast(
+            period_exposures.follower_day_count / period_exposures.day_count as decimal(18, 4)
+        ) as mean_follower_count,
+        coalesce(period_orders.net_sales_amount, 0) as net_sales_amount,
+        period_amounts.amount_unit
+
+    from units
+    inner join periods
+        on units.period_type = periods.period_type
+            and units.period_start_date = periods.period_start_date
+    left join period_orders
+        on units.creator_key = period_orders.creator_key
+            and units.period_type = period_orders.period_type
+            and units.period_start_date = period_orders.period_start_date
+    left join period_amounts
+        on units.period_type = period_amounts.period_type
+            and units.period_start_date = period_amounts.period_start_date
+    left join period_exposures
+        on units.creator_key = period_exposures.creator_key
+            and units.period_type = period_exposures.period_type
+            and units.period_start_date = period_exposures.period_start_date
+    left join creator_platforms
+        on units.creator_key = creator_platforms.creator_key
+    left join creator_tiers
+        on units.creator_key = creator_tiers.creator_key
+            and {{ is_valid_at(
+                'creator_tiers',
+                to_utc('least(periods.period_last_date, ' ~ data_through_date() ~ ')')
+            ) }}
+
+),
+
+-- Money may be negative after returns, and less than none is none.
+final as (
+
+    {% for metric, events, exposure, worth in metrics %}
+        select
+            '{{ metric }}' as metric,
+            creator_key,
+            period_type,
+            period_start_date,
+            {{ population(['period_type', 'period_start_date']) }} as population,
+            platform,
+            tier,
+            cast(greatest({{ events }}, 0) as decimal(38, 4)) as event_count,
+            cast({{ exposure }} / 1000 as decimal(38, 4)) as exposure_thousand_count,
+            cast({{ worth }} as double) as event_worth
+
+        from exposed_units
+
+        where {{ exposure }} > 0
+            and {{ events }} is not null
+
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+
+select * from final
