@@ -23,7 +23,7 @@ ACCEPTED = Path(__file__).with_name("figures.json")
 FULL = {30: 400, 100: 150, 500: 60}
 """Simulations of each world by number of creators."""
 
-SMALL = {30: 20, 100: 5}
+SMALL = {30: 10, 100: 3}
 
 COVERAGE_GOAL = (0.87, 0.93)
 ERROR_GOAL = 1.10

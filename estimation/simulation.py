@@ -31,7 +31,7 @@ from estimation.hierarchy import (
 
 SIZES = (30, 100, 500)
 LEVEL = 0.9
-_ORACLE_POINTS = 600
+_NORMAL = np.linspace(-5.0, 5.0, 601)
 
 
 @dataclass(frozen=True)
@@ -214,21 +214,22 @@ def oracle(world: World, creators: Creators) -> Floats:
     known = np.empty(len(creators.x))
     for index, kind in enumerate(world.tiers):
         rows = creators.tier == index
-        rate = np.clip(_prior(kind.quantile), 1e-12, None)
+        rate, mass = _prior(kind.quantile)
         x, n = creators.orders[rows, None], creators.n[rows, None]
         if world.family == "rate":
             log_weight = x * np.log(rate) + (n - x) * np.log1p(-rate)
         else:
             log_weight = x * np.log(rate) - n * rate
-        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+        weight = mass * np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
         known[rows] = (weight * rate).sum(axis=1) / weight.sum(axis=1)
     return known
 
 
 @cache
-def _prior(quantile: Callable[[Floats], Floats]) -> Floats:
-    """A prior as equally likely rates."""
-    return quantile((np.arange(_ORACLE_POINTS) + 0.5) / _ORACLE_POINTS)
+def _prior(quantile: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
+    """A prior as rates and their masses, even in the normal score so that tails are fine too."""
+    mass = stats.norm.pdf(_NORMAL)
+    return np.clip(quantile(stats.norm.cdf(_NORMAL)), 1e-12, None), mass / mass.sum()
 
 
 SUMS = (
@@ -316,7 +317,8 @@ def _judge_tiers(world: World, counts: Counts, beliefs: Beliefs) -> dict[str, fl
     an independent unit.
     """
     cells = estimate_cells(beliefs, level=LEVEL)
-    true = np.array([_prior(tier.quantile).mean() for tier in world.tiers])
+    priors = [_prior(tier.quantile) for tier in world.tiers]
+    true = np.array([(rate * mass).sum() for rate, mass in priors])
     clicks, events = counts.by_cell(counts.n), counts.by_cell(counts.x)
     ratio = events / clicks
     reach = stats.norm.ppf(0.5 + LEVEL / 2) * np.sqrt(ratio * (1.0 - ratio) / clicks)

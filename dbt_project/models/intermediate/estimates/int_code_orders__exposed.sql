@@ -135,12 +135,12 @@ period_amounts as (
         case
             when min(orders.currency_code) = max(orders.currency_code)
                 and sum(orders.net_sales_amount) > 0
-                then cast(
+                then
                     sum(
                         cast(orders.net_sales_amount as decimal(18, 2))
                         * cast(orders.net_sales_amount as decimal(18, 2))
-                    ) / sum(orders.net_sales_amount) as decimal(18, 4)
-                )
+                    )
+                    / sum(orders.net_sales_amount)
         end as amount_unit
 
     from orders
@@ -202,7 +202,7 @@ exposed_units as (
             period_exposures.follower_day_count / period_exposures.day_count as decimal(18, 4)
         ) as mean_follower_count,
         coalesce(period_orders.net_sales_amount, 0) as net_sales_amount,
-        period_amounts.amount_unit
+        cast(period_amounts.amount_unit as decimal(18, 4)) as amount_unit
 
     from units
     inner join periods

@@ -370,19 +370,19 @@ period_costs as (
 period_code_estimates as (
 
     select
-        code_orders.creator_key,
-        code_orders.period_type,
-        code_orders.period_start_date
-        {%- for metric in exposed %},
-            {% for part in ['shrunk', 'ci_low', 'ci_high'] -%}
+        {% for metric in exposed %}
+            {% for part in ['shrunk', 'ci_low', 'ci_high'] %}
                 max(exposure_estimates.{{ part }} * code_orders.event_worth) filter (
                     where code_orders.metric = '{{ metric }}'
                 ) as {{ metric }}_{{ part }},
-            {% endfor -%}
+            {% endfor %}
             max(exposure_estimates.reliability) filter (
                 where code_orders.metric = '{{ metric }}'
-            ) as {{ metric }}_reliability
-        {%- endfor %}
+            ) as {{ metric }}_reliability,
+        {% endfor %}
+        code_orders.creator_key,
+        code_orders.period_type,
+        code_orders.period_start_date
 
     from code_orders
 
@@ -526,7 +526,7 @@ final as (
             grid.creator_key = period_costs.creator_key
             and grid.period_type = period_costs.period_type
             and grid.period_start_date = period_costs.period_start_date
-    -- only the model that needs no click and gives whole orders has estimates of what exposure brings
+    -- only the model that needs no click and gives whole orders has estimates by exposure
     left join period_code_estimates
         on
             grid.creator_key = period_code_estimates.creator_key

@@ -76,8 +76,8 @@ periods as (
 
 ),
 
--- The tier of the touch that earned it; a code has no touch, so that of the order. A creator has one
--- tier in each scheme at a time.
+-- The tier of the touch that earned it; a code has no touch, so that of the order. A creator has
+-- one tier in each scheme at a time.
 daily_credits as (
 
     select
