@@ -107,6 +107,14 @@ named as (
 
     from {{ ref('stg_drops__creator_costs') }}
 
+    union all
+
+    select
+        creator_key,
+        {{ lineage_columns() }}
+
+    from {{ ref('stg_drops__affiliate_conversions') }}
+
 ),
 
 only_named as (

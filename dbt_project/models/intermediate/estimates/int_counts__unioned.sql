@@ -40,6 +40,23 @@ code_orders as (
 
 ),
 
+creator_returns as (
+
+    select
+        'return_rate' as metric,
+        population,
+        platform,
+        tier,
+        event_count as x,
+        developed_thousand_count as n
+
+    from {{ ref('int_segment_returns__developed') }}
+
+    where segment_type = 'code_creator'
+        and event_count is not null
+
+),
+
 final as (
 
     {{ counts_of('creator_conversions', 'rate', has_rank=true) }}
@@ -51,6 +68,10 @@ final as (
     union all
 
     {{ counts_of('code_orders', 'exposure') }}
+
+    union all
+
+    {{ counts_of('creator_returns', 'exposure') }}
 
 )
 

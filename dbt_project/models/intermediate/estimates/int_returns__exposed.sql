@@ -1,0 +1,106 @@
+{% set maturity_days = var('refund_maturity_days') %}
+{{ config(materialized='table') }}
+
+with orders as (
+
+    select * from {{ ref('int_orders__resolved') }}
+
+    where not is_excluded
+
+),
+
+completions as (
+
+    select * from {{ ref('int_return_completions__measured') }}
+
+),
+
+aged_orders as (
+
+    select
+        code_creator_key,
+        code_party_type,
+        currency_code,
+        gross_sales_amount - discount_amount as sold_amount,
+        returned_amount,
+        least({{ days_between('order_date', data_through_date()) }}, {{ maturity_days }})
+            as order_age_days
+
+    from orders
+
+    where order_date <= {{ data_through_date() }}
+
+),
+
+segment_orders as (
+
+    select
+        'all' as segment_type,
+        'all' as segment,
+        currency_code,
+        order_age_days,
+        sold_amount,
+        returned_amount
+    from aged_orders
+
+    union all
+
+    select
+        'code_creator' as segment_type,
+        code_creator_key as segment,
+        currency_code,
+        order_age_days,
+        sold_amount,
+        returned_amount
+    from aged_orders
+    where code_party_type = 'creator'
+
+),
+
+-- A sum of returns varies like a count of returns of this size; see int_code_orders__exposed.
+return_units as (
+
+    select
+        currency_code,
+        sum(
+            cast(returned_amount as decimal(18, 2)) * cast(returned_amount as decimal(18, 2))
+        ) / nullif(sum(returned_amount), 0) as return_unit
+
+    from aged_orders
+
+    group by currency_code
+
+),
+
+final as (
+
+    select
+        segment_orders.segment_type,
+        segment_orders.segment,
+        segment_orders.currency_code,
+        cast(segment_orders.order_age_days as integer) as order_age_days,
+        max(completions.completion_rate) as completion_rate,
+        max(cast(return_units.return_unit as decimal(18, 4))) as return_unit,
+        count(*) as order_count,
+        cast(sum(segment_orders.sold_amount) as decimal(38, 4)) as sold_amount,
+        cast(sum(segment_orders.returned_amount) as decimal(38, 4)) as returned_amount,
+        cast(
+            sum(segment_orders.sold_amount) * max(completions.completion_rate) as decimal(38, 4)
+        ) as developed_amount
+
+    from segment_orders
+    inner join completions
+        on segment_orders.currency_code = completions.currency_code
+            and segment_orders.order_age_days = completions.order_age_days
+    left join return_units
+        on segment_orders.currency_code = return_units.currency_code
+
+    group by
+        segment_orders.segment_type,
+        segment_orders.segment,
+        segment_orders.currency_code,
+        segment_orders.order_age_days
+
+)
+
+select * from final
