@@ -300,8 +300,8 @@ def _pooled(counts: Counts) -> float:
 def probability_higher(beliefs: Beliefs, cell: int, other: int) -> float:
     """Chance that a cell's mean is above another's of the same platform; a tie counts half.
 
-    Given strength, spread and the platform's location the two are independent, so the sum over
-    those is exact.
+    Given strength, spread and the platform's location the two are independent, so it is summed
+    over those; what has less than a fiftieth of the best one's weight is left out.
     """
     tree = beliefs.tree
     parent = tree.platform_of_cell[cell]
@@ -309,14 +309,16 @@ def probability_higher(beliefs: Beliefs, cell: int, other: int) -> float:
     cavity = _divided(cavity, tree.message[other])
     joint = cavity * tree.message[cell] * tree.message[other]  # (K, T, J)
     weights = joint.sum(axis=2)
-    total = weights.sum()
-    chance = 0.0
-    for k, t in np.argwhere(weights > 1e-3 * weights.max()):
-        one = tree.lower[t] * tree.cell[cell, k]
-        two = tree.lower[t] * tree.cell[other, k]
+    chance = total = 0.0
+    for k, t in np.argwhere(weights > 0.02 * weights.max()):
+        at = np.flatnonzero(joint[k, t] > 1e-4 * joint[k, t].max())
+        kernel = tree.lower[t][at]
+        two = kernel * tree.cell[other, k]
         below = np.cumsum(two, axis=1) - 0.5 * two
-        chance += float((cavity[k, t] * (one * below).sum(axis=1)).sum())
-    return chance / float(total)
+        below *= kernel * tree.cell[cell, k]
+        chance += float((cavity[k, t][at] * below.sum(axis=1)).sum())
+        total += float(weights[k, t])
+    return chance / total
 
 
 def draw(beliefs: Beliefs, size: int, generator: np.random.Generator) -> tuple[Integers, Integers]:
