@@ -86,6 +86,7 @@ def estimate_units(
         tail = (1.0 - level) / 2.0
         low[rows] = mixture.quantiles(counts.family, first, second, weights, tail)
         high[rows] = mixture.quantiles(counts.family, first, second, weights, 1.0 - tail)
+        low[rows], high[rows] = _holding(shrunk[rows], low[rows], high[rows])
         share = counts.n[rows, None] / (counts.n[rows, None] + strength)
         own[rows] = (weights * share).sum(axis=1)
         expected[rows] = (weights * mean).sum()
@@ -143,8 +144,18 @@ def estimate_cells(
     tail = (1.0 - level) / 2.0
     low = inverse_link(beliefs.family, grid_quantiles(beliefs.location, marginal, tail))
     high = inverse_link(beliefs.family, grid_quantiles(beliefs.location, marginal, 1.0 - tail))
+    low, high = _holding(shrunk, low, high)
     certain = np.ones(len(shrunk))
     return CellEstimates(shrunk, low, high, label(shrunk, low, high, shrunk, certain, wanted))
+
+
+def _holding(shrunk: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The interval, stretched to its estimate.
+
+    Where creators are far apart and this one has sold nothing, nearly all of the posterior lies at
+    nought and its mean, carried by a thin tail, beyond the quantile.
+    """
+    return np.minimum(low, shrunk), np.maximum(high, shrunk)
 
 
 def grid_quantiles(grid: Floats, mass: Floats, level: float) -> Floats:

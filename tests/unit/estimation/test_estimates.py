@@ -125,3 +125,20 @@ def test_a_narrow_interval_of_other_peoples_data_is_not_reliable() -> None:
         Thresholds(),
     )
     assert found.tolist() == ["insufficient"]
+
+
+@pytest.mark.parametrize("family", ["rate", "exposure"])
+def test_an_interval_holds_its_estimate_where_creators_are_far_apart(family: str) -> None:
+    """Two sell nine of ten clicks, 118 nothing: nearly all of a posterior lies at nought."""
+    counts = Counts(
+        family=family,  # type: ignore[arg-type]
+        x=np.array([0.0, 900.0]),
+        n=np.array([50.0, 1000.0]),
+        units=np.array([118, 2]),
+        cell=np.zeros(2, dtype=np.int64),
+        platform=np.zeros(1, dtype=np.int64),
+    )
+    units = estimate_units(counts, believe(counts))
+    assert (units.ci_low <= units.shrunk).all()
+    assert units.ci_high[0] == units.shrunk[0]
+    assert units.ci_high[1] > units.shrunk[1]
