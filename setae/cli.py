@@ -653,7 +653,7 @@ def simulate_world(
     """Generate a world: drops, the shop's database, and the truth beside them.
 
     Example: `setae simulate world --scenario tiny --out var/world`, then put `drops/` into a home;
-    `setae simulate world --people 25000 --out var/large` makes a million events
+    `setae simulate world --people 64000 --out var/large` makes a million events
     """
     from time import perf_counter
 
