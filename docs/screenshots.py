@@ -3,6 +3,10 @@
 Starts the Airflow of a data home that `make demo` has finished, logs in with a real browser, takes
 each page once it is drawn and writes `docs/img/*.png`, 1400 pixels wide. Needs a chromium on the
 path (`apt-get install chromium`). Everything is on loopback.
+
+A DAG that another data set has is taken alone, from that one's home: `make demo
+DATA=complete_journey`, then `python -m docs.screenshots --home var/complete_journey --dag
+ingest_complete_journey`.
 """
 
 from __future__ import annotations
@@ -96,9 +100,7 @@ def take(airflow: LocalAirflow, page: Page, reports: Path) -> Iterator[str]:
         expect(page.get_by_role("link", name=dag_id, exact=True)).to_be_visible()
     yield _shoot(page, "airflow_dags", height=1150)
     for dag_id in ran:
-        page.goto(f"{airflow.url}/dags/{dag_id}/runs/{finished(airflow, dag_id)}")
-        expect(page.get_by_text("Success").first).to_be_visible()
-        yield _shoot(page, f"airflow_{dag_id}", height=620)
+        yield take_run(airflow, page, dag_id)
     page.goto(f"{airflow.url}/assets")
     page.set_viewport_size({"width": WIDTH, "height": TALL})  # only what is in sight is drawn
     page.get_by_role("link", name="builds", exact=True).click()
@@ -110,6 +112,22 @@ def take(airflow: LocalAirflow, page: Page, reports: Path) -> Iterator[str]:
         newest = max(reports.glob(f"*{stage}*.html"), key=lambda path: path.stat().st_mtime)
         page.goto(newest.as_uri())
         yield _shoot(page, f"gate_{stage}", height=900)
+
+
+def take_run(airflow: LocalAirflow, page: Page, dag_id: str) -> str:
+    """Take the newest green run of a DAG; gives the picture's name.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    from playwright.sync_api import expect
+
+    run_id = finished(airflow, dag_id)
+    if run_id is None:
+        raise SystemExit(f"{dag_id}: no run of it succeeded in this home")
+    page.goto(f"{airflow.url}/dags/{dag_id}/runs/{run_id}")
+    expect(page.get_by_text("Success").first).to_be_visible()
+    return _shoot(page, f"airflow_{dag_id}", height=620)
 
 
 def _shoot(page: Page, name: str, *, height: int) -> str:
@@ -146,12 +164,19 @@ def main() -> int:
     """Take the pictures of one home."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--home", type=Path, default=Path("var/simulated"), help="a finished demo")
-    settings = load_settings(parser.parse_args().home)
+    parser.add_argument("--dag", help="take only the newest green run of this DAG")
+    given = parser.parse_args()
+    settings = load_settings(given.home)
     with running(settings) as airflow:
-        _upkeep(airflow)
+        if not given.dag:
+            _upkeep(airflow)
         with browser_page(airflow) as page:
             log_in(page, airflow)
-            for name in take(airflow, page, Home(settings.home).reports):
+            if given.dag:
+                names = iter([take_run(airflow, page, given.dag)])
+            else:
+                names = take(airflow, page, Home(settings.home).reports)
+            for name in names:
                 sys.stdout.write(f"wrote docs/img/{name}\n")
     return 0
 

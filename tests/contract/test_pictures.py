@@ -22,9 +22,10 @@ def test_a_picture_is_light_as_wide_as_a_page_and_shown_somewhere(path: Path) ->
     assert any(f"img/{path.name}" in page.read_text(encoding="utf-8") for page in pages)
 
 
-def test_a_green_run_of_each_dag_of_the_demo_and_the_assets_are_shown() -> None:
+def test_a_green_run_of_each_dag_of_the_demos_and_the_assets_are_shown() -> None:
     from setae.demo import DATA_SETS, FOLLOWERS
 
-    dags = (*DATA_SETS["simulated"].partitions, *FOLLOWERS, "maintain_warehouse")
+    sources = [dag_id for data in DATA_SETS.values() for dag_id in data.partitions]
+    dags = (*sources, *FOLLOWERS, "maintain_warehouse")
     wanted = {"dags", "assets", *dags}
     assert {f"airflow_{name}" for name in wanted} <= {path.stem for path in PICTURES}
