@@ -487,7 +487,7 @@ def _id_text(table: pa.Table, *names: str) -> pa.Table:
 
 
 def order_versions(
-    shop: Shop, orders: Orders, refunded: Ints, returned: Ints
+    shop: Shop, refunded: Ints, returned: Ints
 ) -> tuple[tuple[pa.Table, Ints], tuple[pa.Table, Ints]]:
     """Rows of `orders` as first delivered, and the later versions, each with its `updated_at`.
 
@@ -495,19 +495,19 @@ def order_versions(
         refunded: Per order the cents refunded by the end.
         returned: Per order the cents of goods returned by the end.
     """
-    size = len(orders)
+    orders, own = shop.orders, _id_text(shop["orders"], "order_id", "customer_id")
+    codes = _listed_codes(shop)
     is_paid = orders.paid != NONE
     first_at = np.where(is_paid, orders.paid, orders.created)
-    zero = np.zeros(size, dtype=np.int64)
+    zero = np.zeros(len(orders), dtype=np.int64)
     first = _orders(
-        shop, orders, np.where(is_paid, 1, 0), zero, zero, first_at,
-        np.full(size, NONE, dtype=np.int64),
+        own, codes, orders, np.where(is_paid, 1, 0), zero, zero, first_at,
+        np.full(len(orders), NONE, dtype=np.int64),
     )  # fmt: skip
     updates = shop["order_updates"]
     ids, at = updates["order_id"].to_numpy(), updates["updated_at"].cast(pa.int64()).to_numpy()
-    own = shop["orders"]["order_id"].to_numpy()
     # Updates are sorted by order and time: the last of each order counts.
-    last_at = at[np.searchsorted(ids, own, side="right") - 1].astype(np.int64)
+    last_at = at[np.searchsorted(ids, shop.own_ids, side="right") - 1].astype(np.int64)
     has_more = last_at > first_at
     status = np.select(
         [
@@ -519,13 +519,21 @@ def order_versions(
         [3, 2, 4, 0],
         1,
     )
-    later = _orders(shop, orders, status, refunded, returned, last_at, orders.cancelled)
+    later = _orders(own, codes, orders, status, refunded, returned, last_at, orders.cancelled)
     rows = np.flatnonzero(has_more)
     return (first, first_at), (later.take(pa.array(rows)), last_at[rows])
 
 
+def _listed_codes(shop: Shop) -> pa.Array:
+    """The codes of each order, a list of one or none."""
+    typed = iter(shop["order_codes"]["code"].to_pylist())
+    listed = [[next(typed)] if has_code else [] for has_code in (shop.orders.code != NONE).tolist()]
+    return pa.array(listed, pa.list_(pa.string()))
+
+
 def _orders(
-    shop: Shop,
+    own: pa.Table,
+    codes: pa.Array,
     orders: Orders,
     status: Ints,
     refunded: Ints,
@@ -533,16 +541,8 @@ def _orders(
     updated: Ints,
     cancelled: Ints,
 ) -> pa.Table:
-    own = _id_text(shop["orders"], "order_id", "customer_id")
     size = len(orders)
     statuses = ("pending", "paid", "partially_refunded", "refunded", "voided")
-    typed = shop["order_codes"]
-    at = np.searchsorted(typed["order_id"].to_numpy(), shop["orders"]["order_id"].to_numpy())
-    codes = typed["code"].to_pylist()
-    listed = [
-        [codes[place]] if has_code else []
-        for place, has_code in zip(at.tolist(), (orders.code != NONE).tolist(), strict=True)
-    ]
     platforms = ("web", "ios", "android", "store", "web")
     return pa.table(
         {
@@ -567,7 +567,7 @@ def _orders(
             "refunded_amount": arrays.money(refunded),
             "returned_amount": arrays.money(returned),
             "ship_country": own["ship_country"],
-            "discount_codes": pa.array(listed, pa.list_(pa.string())),
+            "discount_codes": codes,
             "updated_at": arrays.instants(updated),
             # Read and never stored: where these turn up, something leaks.
             "phone": own["phone"] if size else pa.nulls(0, pa.string()),
@@ -649,9 +649,9 @@ def customers(shop: Shop) -> pa.Table:
 
 def order_touches(shop: Shop, end: int) -> tuple[pa.Table, Ints]:
     """Rows of `order_touches` of orders whose journey is sorted out by the end, and since when."""
-    visits, orders = shop["order_visits"], shop["orders"]
-    at = np.searchsorted(orders["order_id"].to_numpy(), visits["order_id"].to_numpy())
-    ready = orders["journey_ready_at"].cast(pa.int64()).to_numpy()[at].astype(np.int64)
+    visits = shop["order_visits"]
+    at = np.searchsorted(shop.own_ids, visits["order_id"].to_numpy())
+    ready = shop.orders.journey_ready[at]
     rows = np.flatnonzero(ready < end)
     own = _id_text(visits.take(pa.array(rows)), "order_id")
     return (

@@ -10,7 +10,8 @@ then, or where that is null, pending), refunded by the refunds visible by then, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +40,8 @@ PHONE_START = "+4915550"
 STREET = "Kanariengasse"
 """Signs by which people's data would be known wherever it leaked to."""
 
+ORDERS_AT_ONCE = 250_000
+
 _SOURCE_TYPES = {
     "direct": None, "organic_search": "SEO", "paid_search": "AD", "paid_social": "AD",
     "email": "NEWSLETTER", "referral": "LINK", "organic_social": "POST", "creator": "POST",
@@ -49,17 +52,60 @@ _SOURCE_TYPES = {
 
 @dataclass(frozen=True)
 class Shop:
-    """The tables, named as the files under `shop/`."""
+    """The tables, named as the files under `shop/`, each made when it is asked for.
 
-    tables: dict[str, pa.Table]
+    A table of a large world is larger than the columns it is made of, so none is kept: ask once,
+    and for tables about orders ask a part at a time.
 
-    def part(self, name: str, begin: int, end: int) -> Shop:
-        """The same tables, one of them cut to some of its rows."""
-        return Shop({**self.tables, name: self.tables[name].slice(begin, end - begin)})
+    Attributes:
+        orders: In the order of their ids, all of them or a part.
+        lines: Of these orders; `order` is a position among all orders.
+        refunds, refund_lines: Of all orders; `order` and `line` are positions among all.
+        ids: Of all orders.
+        index: Per order how many earlier ones its customer has; none where there is no customer.
+        first_order, first_line: Positions of the first of these among all.
+    """
+
+    programme: Programme
+    posts: Posts
+    catalogue: Catalogue
+    orders: Orders
+    lines: Lines
+    refunds: Refunds
+    refund_lines: RefundLines
+    ids: Ints
+    index: Ints
+    first_order: int = 0
+    first_line: int = 0
+
+    def part(self, begin: int, end: int) -> Shop:
+        """What there is about the orders from `begin` to before `end`, and no other refund."""
+        first, last = np.searchsorted(self.lines.order, (begin, end)).tolist()
+        of = self.refunds.order
+        return replace(
+            self,
+            orders=self.orders.part(begin, end),
+            lines=self.lines.part(first, last),
+            refunds=self.refunds.take(np.flatnonzero((of >= begin) & (of < end))),
+            index=self.index[begin:end],
+            first_order=begin,
+            first_line=first,
+        )
+
+    def parts(self) -> Iterator[Shop]:
+        """All of it, so much at a time as is easily held; at least one."""
+        size = len(self.orders)
+        for begin in range(0, max(size, 1), ORDERS_AT_ONCE):
+            yield self.part(begin, min(begin + ORDERS_AT_ONCE, size))
 
     def __getitem__(self, name: str) -> pa.Table:
         """One table."""
-        return self.tables[name]
+        return _TABLES[name](self)
+
+    @property
+    def own_ids(self) -> Ints:
+        """Of these orders."""
+        return self.ids[self.first_order : self.first_order + len(self.orders)]
 
 
 def emails(person: Ints) -> pa.Array:
@@ -106,44 +152,44 @@ def make(
     refund_lines: RefundLines,
 ) -> Shop:
     """The database at the end of the world; orders and lines are in the order of order ids."""
-    origin = int(clock.starts[0])
-    ids = orders.ids(origin)
-    has_customer = (orders.person != NONE) & ~orders.is_guest
-    named = (orders.person != NONE) & ~(orders.is_guest & (orders.source == POS))
     return Shop(
-        {
-            "orders": _orders(orders, ids, has_customer, named),
-            "order_lines": _lines(lines, ids, catalogue),
-            "order_codes": _codes(orders, ids, programme),
-            "order_visits": _visits(orders, ids, programme, posts),
-            "order_updates": _updates(orders, ids, refunds),
-            "refunds": _refunds(refunds, ids),
-            "refund_lines": _refund_lines(refunds, refund_lines),
-            "customers": _customers(orders, has_customer),
-            "products": _products(catalogue),
-            "variants": _variants(catalogue),
-            "discount_codes": _discounts(programme),
-        }
+        programme=programme,
+        posts=posts,
+        catalogue=catalogue,
+        orders=orders,
+        lines=lines,
+        refunds=refunds,
+        refund_lines=refund_lines,
+        ids=orders.ids(int(clock.starts[0])),
+        index=_order_numbers(orders),
     )
 
 
-def _orders(orders: Orders, ids: Ints, has_customer: Bools, named: Bools) -> pa.Table:
+def _has_customer(orders: Orders) -> Bools:
+    has: Bools = (orders.person != NONE) & ~orders.is_guest
+    return has
+
+
+def _orders(shop: Shop) -> pa.Table:
+    orders = shop.orders
     size = len(orders)
+    named = (orders.person != NONE) & ~(orders.is_guest & (orders.source == POS))
     person = np.where(named, orders.person, NONE)
     is_test = orders.cause == 4
     email = arrays.either(is_test, arrays.constant("qa@shop.example", size), emails(person))
     name = arrays.join(first_names(person), " ", last_names(person))
     street = arrays.join(f"{STREET} ", arrays.texts(np.maximum(person, 0) % 200 + 1))
     shipped = named & (orders.source != POS)
+    number = FIRST_NUMBER + shop.first_order + np.arange(size)
     return pa.table(
         {
-            "order_id": arrays.ints(ids),
-            "name": arrays.join("#", arrays.texts(FIRST_NUMBER + np.arange(size))),
+            "order_id": arrays.ints(shop.own_ids),
+            "name": arrays.join("#", arrays.texts(number)),
             "created_at": arrays.instants(orders.created),
             "processed_at": arrays.instants(orders.created),
             "paid_at": arrays.instants(orders.paid),
             "cancelled_at": arrays.instants(orders.cancelled),
-            "customer_id": arrays.ints(customer_ids(orders.person), has_customer),
+            "customer_id": arrays.ints(customer_ids(orders.person), _has_customer(orders)),
             "email": email,
             "phone": phones(person),
             "is_test": arrays.flags(is_test),
@@ -164,32 +210,34 @@ def _orders(orders: Orders, ids: Ints, has_customer: Bools, named: Bools) -> pa.
                 shipped & (person % 29 == 0), arrays.join("please ring for ", first_names(person))
             ),
             "journey_ready_at": arrays.instants(orders.journey_ready),
-            "customer_order_index": _order_numbers(orders, has_customer),
+            "customer_order_index": arrays.ints(shop.index, shop.index != NONE),
         }
     )
 
 
-def _order_numbers(orders: Orders, has_customer: Bools) -> pa.Array:
+def _order_numbers(orders: Orders) -> Ints:
     """0-based count of the customer's earlier orders; tests belong to nobody."""
+    has_customer = _has_customer(orders)
     by_person = np.lexsort((orders.created, orders.person))
     by_person = by_person[has_customer[by_person]]
     is_first = first_of_each(orders.person[by_person])
     begins = np.maximum.accumulate(np.where(is_first, np.arange(len(by_person)), 0))
     number = np.full(len(orders), NONE, dtype=np.int64)
     number[by_person] = np.arange(len(by_person)) - begins
-    return arrays.ints(number, number != NONE)
+    return number
 
 
-def _lines(lines: Lines, ids: Ints, catalogue: Catalogue) -> pa.Table:
+def _lines(shop: Shop) -> pa.Table:
+    lines = shop.lines
     product = lines.product
     return pa.table(
         {
-            "line_id": arrays.ints(LINE_BASE + np.arange(len(lines))),
-            "order_id": arrays.ints(ids[lines.order]),
+            "line_id": arrays.ints(LINE_BASE + shop.first_line + np.arange(len(lines))),
+            "order_id": arrays.ints(shop.ids[lines.order]),
             "position": arrays.ints(lines.position),
-            "product_id": arrays.ints(catalogue.products.product_id[product]),
+            "product_id": arrays.ints(shop.catalogue.products.product_id[product]),
             "sku": arrays.join("SKU-", arrays.texts(product + 100)),
-            "title": arrays.names(catalogue.titles, product),
+            "title": arrays.names(shop.catalogue.titles, product),
             "quantity": arrays.ints(lines.quantity),
             "unit_amount": arrays.money(lines.unit),
             "discount_amount": arrays.money(lines.discount),
@@ -209,20 +257,21 @@ def typed_codes(orders: Orders, programme: Programme) -> pa.Array:
     )
 
 
-def _codes(orders: Orders, ids: Ints, programme: Programme) -> pa.Table:
+def _codes(shop: Shop) -> pa.Table:
+    orders = shop.orders
     rows = np.flatnonzero(orders.code != NONE)
     return pa.table(
         {
-            "order_id": arrays.ints(ids[rows]),
-            "code": typed_codes(orders.take(rows), programme),
+            "order_id": arrays.ints(shop.own_ids[rows]),
+            "code": typed_codes(orders.take(rows), shop.programme),
             "amount": arrays.money(orders.discounts[rows]),
         }
     )
 
 
-def _visits(orders: Orders, ids: Ints, programme: Programme, posts: Posts) -> pa.Table:
+def _visits(shop: Shop) -> pa.Table:
     """First and last visit of each order the shop could follow."""
-    parts = []
+    orders, ids, parts = shop.orders, shop.own_ids, []
     has = np.flatnonzero(orders.last_start != NONE)
     for role in ("first", "last"):
         start = getattr(orders, f"{role}_start")[has]
@@ -238,7 +287,7 @@ def _visits(orders: Orders, ids: Ints, programme: Programme, posts: Posts) -> pa
             ),
             creator=creator,
             post=post,
-            platform=events.link_platforms(creator, post, programme, posts),
+            platform=events.link_platforms(creator, post, shop.programme, shop.posts),
             visit=visit,
             is_marked=is_marked,
         )
@@ -270,7 +319,8 @@ def _visits(orders: Orders, ids: Ints, programme: Programme, posts: Posts) -> pa
     return made.sort_by([("order_id", "ascending"), ("role", "ascending")])
 
 
-def _updates(orders: Orders, ids: Ints, refunds: Refunds) -> pa.Table:
+def _updates(shop: Shop) -> pa.Table:
+    orders, ids, refunds = shop.orders, shop.own_ids, shop.refunds
     parts = [
         (ids, orders.created, "created"),
         *(
@@ -281,7 +331,7 @@ def _updates(orders: Orders, ids: Ints, refunds: Refunds) -> pa.Table:
                 (orders.tagged, "tag"),
             )
         ),
-        (ids[refunds.order], refunds.created, "refund"),
+        (shop.ids[refunds.order], refunds.created, "refund"),
     ]
     made = pa.concat_tables(
         pa.table(
@@ -303,11 +353,12 @@ def refund_ids(refunds: Refunds) -> Ints:
     return REFUND_BASE + np.arange(len(refunds), dtype=np.int64)
 
 
-def _refunds(refunds: Refunds, ids: Ints) -> pa.Table:
+def _refunds(shop: Shop) -> pa.Table:
+    refunds = shop.refunds
     return pa.table(
         {
             "refund_id": arrays.ints(refund_ids(refunds)),
-            "order_id": arrays.ints(ids[refunds.order]),
+            "order_id": arrays.ints(shop.ids[refunds.order]),
             "created_at": arrays.instants(refunds.created),
             "visible_at": arrays.instants(refunds.visible),
             "total_amount": arrays.money(refunds.amount),
@@ -316,7 +367,8 @@ def _refunds(refunds: Refunds, ids: Ints) -> pa.Table:
     )
 
 
-def _refund_lines(refunds: Refunds, refund_lines: RefundLines) -> pa.Table:
+def _refund_lines(shop: Shop) -> pa.Table:
+    refunds, refund_lines = shop.refunds, shop.refund_lines
     return pa.table(
         {
             "refund_line_id": arrays.ints(REFUND_LINE_BASE + np.arange(len(refund_lines))),
@@ -329,8 +381,9 @@ def _refund_lines(refunds: Refunds, refund_lines: RefundLines) -> pa.Table:
     )
 
 
-def _customers(orders: Orders, has_customer: Bools) -> pa.Table:
-    rows = np.flatnonzero(has_customer)
+def _customers(shop: Shop) -> pa.Table:
+    orders = shop.orders
+    rows = np.flatnonzero(_has_customer(orders))
     rows = rows[np.lexsort((orders.created[rows], orders.person[rows]))]
     is_first = first_of_each(orders.person[rows])
     is_last = np.concatenate([is_first[1:], [True]]) if len(rows) else is_first
@@ -351,8 +404,8 @@ def _customers(orders: Orders, has_customer: Bools) -> pa.Table:
     )
 
 
-def _products(catalogue: Catalogue) -> pa.Table:
-    products = catalogue.products
+def _products(shop: Shop) -> pa.Table:
+    catalogue, products = shop.catalogue, shop.catalogue.products
     size = len(products)
     return pa.table(
         {
@@ -366,8 +419,8 @@ def _products(catalogue: Catalogue) -> pa.Table:
     )
 
 
-def _variants(catalogue: Catalogue) -> pa.Table:
-    products = catalogue.products
+def _variants(shop: Shop) -> pa.Table:
+    products = shop.catalogue.products
     return pa.table(
         {
             "variant_id": arrays.ints(products.variant_id),
@@ -379,8 +432,8 @@ def _variants(catalogue: Catalogue) -> pa.Table:
     )
 
 
-def _discounts(programme: Programme) -> pa.Table:
-    codes = programme.codes
+def _discounts(shop: Shop) -> pa.Table:
+    programme, codes = shop.programme, shop.programme.codes
     size = len(programme.texts)
     starts = np.full(size, FOREVER, dtype=np.int64)
     ends = np.full(size, NONE, dtype=np.int64)
@@ -404,3 +457,24 @@ def _discounts(programme: Programme) -> pa.Table:
             "updated_at": begins,
         }
     )
+
+
+OF_ORDERS = ("orders", "order_lines", "order_codes", "order_visits", "order_updates")
+"""Tables that are the tables of all `Shop.parts`, one after another."""
+
+_TABLES: dict[str, Callable[[Shop], pa.Table]] = {
+    "orders": _orders,
+    "order_lines": _lines,
+    "order_codes": _codes,
+    "order_visits": _visits,
+    "order_updates": _updates,
+    "refunds": _refunds,
+    "refund_lines": _refund_lines,
+    "customers": _customers,
+    "products": _products,
+    "variants": _variants,
+    "discount_codes": _discounts,
+}
+
+OF_ALL = tuple(name for name in _TABLES if name not in OF_ORDERS)
+"""The other tables."""

@@ -52,7 +52,7 @@ from ingestion.synthetic.orders import Lines, Orders
 from ingestion.synthetic.partners import Claims
 from ingestion.synthetic.posts import Posts
 from ingestion.synthetic.randomness import Streams
-from ingestion.synthetic.refunds import RefundLines, Refunds
+from ingestion.synthetic.refunds import Refunds
 from ingestion.synthetic.scenario import Scenario
 from ingestion.synthetic.truth import TruthFile
 from ingestion.synthetic.words import CURRENCY
@@ -409,10 +409,9 @@ class _Generation:
             refund_lines=refund_lines,
         )
         if self.shop == "shopify":
-            for name, table in shop.tables.items():
-                files.write_parquet(self.folder / "shop" / f"{name}.parquet", table)
+            self._shop_tables(shop)
         else:
-            self._shop_drops(shop, orders, lines, refunds, refund_lines)
+            self._shop_drops(shop)
         del shop, lines, refund_lines
         self.customers = np.unique(orders.person[(orders.person != NONE) & ~orders.is_guest])
         self.orders_count = len(orders)
@@ -427,14 +426,23 @@ class _Generation:
             truth.claims(claims, ids[claims.order], orders.cause[claims.order]),
         )
 
-    def _shop_drops(
-        self,
-        shop: shopping.Shop,
-        orders: Orders,
-        lines: Lines,
-        refunds: Refunds,
-        refund_lines: RefundLines,
-    ) -> None:
+    def _shop_tables(self, shop: shopping.Shop) -> None:
+        folder = self.folder / "shop"
+        grown = {
+            name: files.TableFile(folder / f"{name}.parquet", "parquet", self.drops.connection)
+            for name in shopping.OF_ORDERS
+        }
+        for part in shop.parts():
+            for name, file in grown.items():
+                file.write(part[name])
+        for file in grown.values():
+            file.close()
+        for name in shopping.OF_ALL:
+            files.write_parquet(folder / f"{name}.parquet", shop[name])
+
+    def _shop_drops(self, shop: shopping.Shop) -> None:
+        orders, lines = shop.orders, shop.lines
+        refunds, refund_lines = shop.refunds, shop.refund_lines
         size = len(orders)
         refunded, returned = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
         np.add.at(refunded, refunds.order, refunds.amount)
@@ -442,51 +450,39 @@ class _Generation:
         units = np.zeros(len(lines), dtype=np.int64)
         np.add.at(units, refund_lines.line, refund_lines.quantity)
         order_feed = self._feed("orders", "ndjson.gz")
-        told = np.empty(size, dtype=np.int64)
-        for begin in range(0, size, _ROWS_AT_ONCE):
-            end = min(begin + _ROWS_AT_ONCE, size)
-            versions = drops.order_versions(
-                shop.part("orders", begin, end),
-                orders.part(begin, end),
-                refunded[begin:end],
-                returned[begin:end],
-            )
-            told[begin:end] = versions[0][1]
+        line_feed = self._feed("order_lines", "ndjson.gz")
+        code_feed = self._slow("order_discount_codes", "csv")
+        touch_feed = self._slow("order_touches", "parquet")
+        for part in shop.parts():
+            begin, end = part.first_order, part.first_order + len(part.orders)
+            versions = drops.order_versions(part, refunded[begin:end], returned[begin:end])
+            told = versions[0][1]
             for table, updated in versions:
                 order_feed.append(table, updated)
-        order_feed.close()
-        line_feed = self._feed("order_lines", "ndjson.gz")
-        for begin in range(0, len(lines), _ROWS_AT_ONCE):
-            end = min(begin + _ROWS_AT_ONCE, len(lines))
-            part = shop.part("order_lines", begin, end)
-            line_feed.append(
-                drops.order_lines(part, units[begin:end]), told[lines.order[begin:end]]
+            given_back = units[part.first_line : part.first_line + len(part.lines)]
+            line_feed.append(drops.order_lines(part, given_back), told[part.lines.order - begin])
+            code_feed.append(
+                drops.order_discount_codes(part), part.orders.created[part.orders.code != NONE]
             )
+            touch_feed.append(*drops.order_touches(part, self.clock.end))
+        order_feed.close()
         line_feed.close()
         # Lines of a refund are seen with it.
         seen = refunds.visible
-        slow = (
-            ("refunds", "ndjson", drops.refunds(shop, refunds.returned), seen),
+        of_refunds = (
+            ("refunds", drops.refunds(shop, refunds.returned), seen),
             (
                 "refund_lines",
-                "ndjson",
-                drops.refund_lines(
-                    shop, orders.ids(self.origin)[refunds.order[refund_lines.refund]]
-                ),
+                drops.refund_lines(shop, shop.ids[refunds.order[refund_lines.refund]]),
                 seen[refund_lines.refund],
             ),
-            (
-                "order_discount_codes",
-                "csv",
-                drops.order_discount_codes(shop),
-                orders.created[orders.code != NONE],
-            ),
-            ("order_touches", "parquet", *drops.order_touches(shop, self.clock.end)),
         )
-        for entity, form, table, at in slow:
-            feed = self._slow(entity, form)
+        for entity, table, at in of_refunds:
+            feed = self._slow(entity, "ndjson")
             feed.append(table, at)
             feed.close()
+        code_feed.close()
+        touch_feed.close()
         customers = drops.customers(shop)
         at = customers["created_at"].cast(pa.int64()).to_numpy().astype(np.int64)
         feed = self._slow("customers", "ndjson")
