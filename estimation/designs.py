@@ -45,28 +45,26 @@ _SCHEMA = pa.schema(
 )
 
 
-def estimate(outcomes: pa.Table, rules: Rules, *, through: str) -> pa.Table:
+def estimate(outcomes: pa.Table, rules: Rules) -> pa.Table:
     """One row an experiment.
 
     Args:
         outcomes: Rows of `int_experiment_outcomes__counted`, in the order of `SORTED_BY`.
         rules: What a design has to have.
-        through: Last complete day, ISO.
 
     Returns:
         The answer; `refusal_reason` says why there is none. Lifts and means are of one unit and
         day, money in minor units.
     """
     rows = outcomes.to_pylist()
-    last = date.fromisoformat(through)
     found = []
     for key in sorted({row["experiment_key"] for row in rows}):
         mine = [row for row in rows if row["experiment_key"] == key]
-        found.append(_answer(key, mine, rules, last))
+        found.append(_answer(key, mine, rules))
     return pa.Table.from_pylist(found, schema=_SCHEMA)
 
 
-def _answer(key: str, rows: list[dict[str, Any]], rules: Rules, last: date) -> dict[str, Any]:
+def _answer(key: str, rows: list[dict[str, Any]], rules: Rules) -> dict[str, Any]:
     head = rows[0]
     units = sorted({row["unit_key"] for row in rows if row["unit_key"] is not None})
     currencies = {
@@ -77,7 +75,7 @@ def _answer(key: str, rows: list[dict[str, Any]], rules: Rules, last: date) -> d
     }
     is_money = head["metric"] == "net_sales_amount"
     refusal = _unreadable(head, units, currencies if is_money else set())
-    lift = Lift(refusal) if refusal else _lift(key, rows, units, rules, last)
+    lift = Lift(refusal) if refusal else _lift(key, rows, units, rules, head["data_through_date"])
     return {
         **{name: head[name] for name in ("unit", "metric", "starts_at", "ends_at")},
         "experiment_key": key,

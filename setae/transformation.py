@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -56,7 +56,6 @@ class Plan:
     files: tuple[str, ...]
     as_of: datetime
     data_through_date: date
-    previous_as_of: datetime | None
     build_digest: str
     basis_digest: str
     is_full_refresh: bool
@@ -146,7 +145,6 @@ def plan(settings: Settings, *, as_of: datetime | None, full_refresh: bool) -> P
         files=tuple(files),
         as_of=now,
         data_through_date=through,
-        previous_as_of=None if is_full or last is None else last[2].replace(tzinfo=UTC),
         build_digest=build,
         basis_digest=basis,
         is_full_refresh=is_full,
@@ -297,29 +295,26 @@ def _run_dbt(
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     from dbt.cli.main import dbtRunner
 
-    variables = {
-        **_fixed_variables(settings),
-        "as_of": _naive(work.as_of).isoformat(sep=" "),
-        "previous_as_of": _naive(work.previous_as_of).isoformat(sep=" ")
-        if work.previous_as_of
-        else "",
-        "data_through_date": work.data_through_date.isoformat(),
-    }
     arguments = [
         "build",
         *("--project-dir", str(project_directory())),
         *("--profiles-dir", str(project_directory())),
         *("--target-path", str(home.dbt / "target")),
         *("--log-path", str(home.dbt / "logs")),
-        *("--vars", json.dumps(variables, sort_keys=True)),
+        *("--vars", json.dumps(_fixed_variables(settings), sort_keys=True)),
         *("--exclude-resource-type", "unit_test"),
-        # Nobody reads the artefacts, and the debug log is a tenth of a small build's time.
-        *("--no-write-json", "--log-level-file", "info"),
+        # Nobody reads the artefacts or the console, and the debug log is a tenth of a small
+        # build's time.
+        *("--no-write-json", "--log-level", "none", "--log-level-file", "info"),
         *(("--full-refresh",) if work.is_full_refresh else ()),
         *("--quiet", "--no-use-colors", "--fail-fast"),
     ]
     counter = _Counter(progress)
-    with _environment(settings), contextlib.redirect_stdout(io.StringIO()):
+    clock = {
+        "SETAE_BUILD_AS_OF": _naive(work.as_of).isoformat(sep=" "),
+        "SETAE_BUILD_DATA_THROUGH_DATE": work.data_through_date.isoformat(),
+    }
+    with _environment(settings, clock), contextlib.redirect_stdout(io.StringIO()):
         outcome = dbtRunner(callbacks=[counter]).invoke(arguments)
         _close_dbt()
     log = home.dbt / "logs" / "dbt.log"
@@ -378,8 +373,8 @@ def _first_line(text: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _environment(settings: Settings) -> Iterator[None]:
-    """What `dbt_project/profiles.yml` reads: the same path and settings map as ours."""
+def _environment(settings: Settings, clock: Mapping[str, str] | None = None) -> Iterator[None]:
+    """What dbt reads: in `profiles.yml` the same path and settings map as ours, and the clock."""
     home, config = Home(settings.home), duckdb_config(settings)
     wanted = {
         "SETAE_WAREHOUSE_PATH": str(home.warehouse),
@@ -387,6 +382,7 @@ def _environment(settings: Settings) -> Iterator[None]:
         "SETAE_STORAGE_VERSION": STORAGE_VERSION,
         **{f"SETAE_DUCKDB_{name.upper()}": value for name, value in config.items()},
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        **(clock or {}),
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from setae import transformation
+from setae.ledger import digest
 from setae.settings import Settings, load_settings
+from setae.warehouse import Home
 
 if TYPE_CHECKING:
     from ingestion.synthetic.shopify.database import ShopDatabase
@@ -30,14 +34,58 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 
+_PARSED = "partial_parse.msgpack"
+_parsed_projects: Path = Path(tempfile.gettempdir()) / "none"
+_homes: list[Settings] = []
+
+
 def make_home(path: Path, config: str = "") -> Settings:
-    """A data home with the fixed key; `config` is the body of its `setae.toml`."""
+    """A data home with the fixed key; `config` is the body of its `setae.toml`.
+
+    dbt reads its project anew in every home, which takes longer than most builds of a small
+    world: what it read in an earlier home with the same variables is laid into this one.
+    """
     path.mkdir(parents=True, exist_ok=True)
     (path / "setae.toml").write_text(config)
     key = path / "pii.key"
     key.touch(mode=0o600)
     key.write_text(KEY.hex())
-    return load_settings(path)
+    settings = load_settings(path)
+    parsed = _parsed_projects / _project_digest(settings)
+    if parsed.exists():
+        target = Home(path).dbt / "target"
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(parsed, target / _PARSED)
+    _homes.append(settings)
+    return settings
+
+
+def _project_digest(settings: Settings) -> str:
+    """What makes dbt read its project anew: our code and the variables."""
+    return digest([transformation.code_digest(), transformation._fixed_variables(settings)])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _share_parsed_projects(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One folder for all workers of a run: with pytest-xdist, the parent of each one's own."""
+    global _parsed_projects
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    _parsed_projects = shared / "parsed-projects"
+    _parsed_projects.mkdir(exist_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _keep_parsed_projects() -> Iterator[None]:
+    yield
+    for settings in _homes:
+        made = Home(settings.home).dbt / "target" / _PARSED
+        kept = _parsed_projects / _project_digest(settings)
+        if made.exists() and not kept.exists():
+            partial = kept.with_suffix(f".{os.getpid()}")
+            shutil.copyfile(made, partial)
+            partial.replace(kept)
+    _homes.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -55,9 +55,9 @@ FOUR = [
 ]
 
 
-def answer(rows: list[dict[str, Any]], through: str = "2026-03-01") -> dict[str, Any]:
-    table = pa.Table.from_pylist(rows)
-    (found,) = estimate(table, RULES, through=through).to_pylist()
+def answer(rows: list[dict[str, Any]], through: date = date(2026, 3, 1)) -> dict[str, Any]:
+    table = pa.Table.from_pylist([{**row, "data_through_date": through} for row in rows])
+    (found,) = estimate(table, RULES).to_pylist()
     return found
 
 

@@ -314,6 +314,7 @@ final as (
         experiments.starts_at,
         experiments.ends_at,
         span.history_first_date,
+        {{ data_through_date() }} as data_through_date,
         coalesce(assigned_counts.assigned_count, 0) as assigned_count,
         coalesce(assigned_counts.known_count, 0) as known_count,
         unit_days.start_date,

@@ -19,6 +19,4 @@ def model(dbt: Any, session: Any) -> Any:
         sample=int(dbt.config.get("sample")),
     )
     outcomes = dbt.ref("int_experiment_outcomes__counted").order(", ".join(SORTED_BY))
-    return estimate(
-        outcomes.to_arrow_table(), rules, through=str(dbt.config.get("data_through_date"))
-    )
+    return estimate(outcomes.to_arrow_table(), rules)
