@@ -35,7 +35,7 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 
 _PARSED = "partial_parse.msgpack"
-_parsed_projects: Path = Path(tempfile.gettempdir()) / "none"
+_parsed_projects: list[Path] = []
 _homes: list[Settings] = []
 
 
@@ -51,11 +51,11 @@ def make_home(path: Path, config: str = "") -> Settings:
     key.touch(mode=0o600)
     key.write_text(KEY.hex())
     settings = load_settings(path)
-    parsed = _parsed_projects / _project_digest(settings)
-    if parsed.exists():
-        target = Home(path).dbt / "target"
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(parsed, target / _PARSED)
+    for parsed in _parsed_projects:
+        if (parsed / _project_digest(settings)).exists():
+            target = Home(path).dbt / "target"
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(parsed / _project_digest(settings), target / _PARSED)
     _homes.append(settings)
     return settings
 
@@ -68,11 +68,10 @@ def _project_digest(settings: Settings) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def _share_parsed_projects(tmp_path_factory: pytest.TempPathFactory) -> None:
     """One folder for all workers of a run: with pytest-xdist, the parent of each one's own."""
-    global _parsed_projects
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    _parsed_projects = shared / "parsed-projects"
-    _parsed_projects.mkdir(exist_ok=True)
+    (shared / "parsed-projects").mkdir(exist_ok=True)
+    _parsed_projects.append(shared / "parsed-projects")
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +79,7 @@ def _keep_parsed_projects() -> Iterator[None]:
     yield
     for settings in _homes:
         made = Home(settings.home).dbt / "target" / _PARSED
-        kept = _parsed_projects / _project_digest(settings)
+        kept = _parsed_projects[0] / _project_digest(settings)
         if made.exists() and not kept.exists():
             partial = kept.with_suffix(f".{os.getpid()}")
             shutil.copyfile(made, partial)
