@@ -61,6 +61,8 @@ WITH_PAGES = {**COMPONENTS, "triggerer": ("triggerer", "--skip-serve-logs")}
 
 READY_TIMEOUT_SECONDS = 180.0
 TOKEN_SECONDS = 4 * 3600
+REPEATABLE_TRIES = 5
+"""Of a request that changes nothing, or the same again, by being repeated; each waits a minute."""
 _POLL_SECONDS = 0.25
 
 
@@ -121,6 +123,21 @@ class Api:
         return {name: part.get("status") for name, part in answer.items()}
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """Ask; what changes nothing by being asked twice is asked again on a busy machine."""
+        left = 1 if method == "POST" else REPEATABLE_TRIES
+        while True:
+            left -= 1
+            try:
+                return self._ask(method, path, body)
+            except (OSError, http.client.HTTPException) as error:
+                if not left:
+                    raise AirflowFailed(
+                        f"Airflow did not answer {method} {path}: {type(error).__name__}; see the "
+                        "logs in <home>/airflow/logs, and try again when the machine is less busy"
+                    ) from None
+                time.sleep(_POLL_SECONDS)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         if self._token is None:
             who = {"username": self._credentials.user, "password": self._credentials.password}
             answer = self._request("POST", "/auth/token", who, authenticated=False)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import json
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -222,3 +227,56 @@ def test_a_home_that_is_not_there_is_made_with_the_pins_of_its_data_set(tmp_path
     assert [source.kind for source in other.sources.values()] == ["drops"]
     (tmp_path / "mine" / "setae.toml").write_text('business_timezone = "Europe/Rome"\n')
     assert demo.ensure_home(tmp_path / "mine").business_timezone == "Europe/Rome"
+
+
+@contextmanager
+def answering(broken: int) -> Iterator[tuple[int, list[str]]]:
+    """A server on loopback that hangs up on the first `broken` requests; its port, what it saw."""
+    seen: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer()
+
+        def answer(self) -> None:
+            seen.append(f"{self.command} {self.path}")
+            if len(seen) > broken:
+                data = b'{"access_token": "t", "state": "success"}'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port, seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_question_is_asked_again_where_airflow_hangs_up_but_nothing_is_started_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_POLL_SECONDS", 0)
+    who = scheduler.Credentials("admin", "p", tmp_path / "passwords.json", is_new=False)
+    with answering(broken=2) as (port, seen):
+        assert scheduler.Api(port, who).get("/dags")["state"] == "success"
+        assert seen == ["POST /auth/token"] * 3 + ["GET /api/v2/dags"]
+    with answering(broken=1) as (port, seen):
+        with pytest.raises(scheduler.AirflowFailed, match="did not answer POST /api/v2/x"):
+            scheduler.Api(port, who).post("/x", {})
+        assert len(seen) == 1
+    with answering(broken=9) as (port, seen):
+        with pytest.raises(scheduler.AirflowFailed, match="not answer GET /api/v2/dags: Remote"):
+            scheduler.Api(port, who).get("/dags")
+        assert len(seen) == scheduler.REPEATABLE_TRIES
