@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -350,8 +351,11 @@ def running(
         LeaseHeld: This home's Airflow runs already.
         AirflowFailed: It did not start.
     """
-    with _only_one(settings):
-        airflow = LocalAirflow(settings, port=port, components=components, environment=environment)
+    with _only_one(settings), contextlib.ExitStack() as held:
+        chosen = port or held.enter_context(own_port())
+        airflow = LocalAirflow(
+            settings, port=chosen, components=components, environment=environment
+        )
         try:
             airflow.start()
             airflow.wait_until_ready(progress or Silent())
@@ -453,6 +457,27 @@ def free_port(ports: Iterable[int] | None = None) -> int:
                 continue
             return int(candidate.getsockname()[1])
     raise StorageError(f"{HOST}: no free port; end a server or give --port")
+
+
+@contextlib.contextmanager
+def own_port() -> Iterator[int]:
+    """A free port for Airflow's pages that no other Airflow of this machine takes meanwhile.
+
+    Half a minute lies between choosing a port and listening at it. An Airflow that lost a port in
+    that time would ask the one that won it, and be refused.
+    """
+    with contextlib.ExitStack() as held:
+        for port in PORTS:
+            path = Path(tempfile.gettempdir()) / f"setae-{os.getuid()}-port-{port}.lock"
+            stream = held.enter_context(path.open("a"))
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            if free_port((port,)) == port:
+                yield port
+                return
+        yield free_port(())
 
 
 def airflow_environment(settings: Settings, *, port: int) -> dict[str, str]:

@@ -38,7 +38,7 @@ from ingestion.synthetic.shopify.faults import Fault
 from ingestion.synthetic.shopify.server import listen
 from ingestion.synthetic.shopify.shop import Shop
 from setae import demo
-from setae.scheduler import free_port, running
+from setae.scheduler import running
 from setae.warehouse import Home
 from tests import searching
 from tests.conftest import KEY, make_home
@@ -272,8 +272,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
             "HOME": str(place / "user"),
             "TMPDIR": str(place / "temporary"),
         }
-        # Any port: somebody may start an Airflow at 8080 in the same moment.
-        with running(settings, port=free_port(()), environment=environment) as airflow:
+        with running(settings, environment=environment) as airflow:
             board = demo.Board(Console(quiet=True), [])
             chain = demo._Chain(airflow, {}, board, until=float("inf"))
             airflow.unpause(["ingest_shopify"])

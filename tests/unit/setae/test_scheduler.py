@@ -229,6 +229,14 @@ def test_a_home_that_is_not_there_is_made_with_the_pins_of_its_data_set(tmp_path
     assert demo.ensure_home(tmp_path / "mine").business_timezone == "Europe/Rome"
 
 
+def test_two_airflows_that_start_in_one_moment_get_two_ports():
+    with scheduler.own_port() as first, scheduler.own_port() as second:
+        assert first != second
+        assert {first, second} <= set(scheduler.PORTS)
+    with scheduler.own_port() as again:
+        assert again == first
+
+
 @contextmanager
 def answering(broken: int) -> Iterator[tuple[int, list[str]]]:
     """A server on loopback that hangs up on the first `broken` requests; its port, what it saw."""
