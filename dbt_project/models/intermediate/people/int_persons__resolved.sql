@@ -305,7 +305,10 @@ owner_changes as (
     select
         identity_key,
         person_key,
-        linked_at as valid_from_at,
+        -- Who signs in first was there before: people look around, then buy. Otherwise no click of
+        -- a new customer would ever lead to an order.
+        case when previous_person_key is null then {{ beginning_of_time() }} else linked_at end
+            as valid_from_at,
         lead(linked_at) over (
             partition by identity_key
             order by linked_at
@@ -318,15 +321,9 @@ owner_changes as (
 
 ),
 
-first_owners as (
+owned_devices as (
 
-    select
-        identity_key,
-        min(valid_from_at) as first_owned_at
-
-    from owner_changes
-
-    group by identity_key
+    select distinct identity_key from owner_changes
 
 ),
 
@@ -343,23 +340,24 @@ ranges as (
 
     union all
 
-    -- Until somebody signs in on it, a device is a person of its own.
+    -- A device on which nobody ever signed in is a person of its own.
     select
         identities.identity_key,
         identities.identity_key as person_key,
         'device_only' as match_rule,
         {{ beginning_of_time() }} as valid_from_at,
-        first_owners.first_owned_at as valid_to_at
+        cast(null as timestamp) as valid_to_at
 
     from identities
-    left join first_owners
-        on identities.identity_key = first_owners.identity_key
+    left join owned_devices
+        on identities.identity_key = owned_devices.identity_key
 
     where identities.identity_key like 'visitor:%'
+        and owned_devices.identity_key is null
 
     union all
 
-    -- From then on it is the person's who signed in last.
+    -- Any other is the person's who signed in on it last, and before that the first one's.
     select
         identity_key,
         person_key,
