@@ -17,7 +17,7 @@ class SignIn:
 
 
 class People:
-    """Users merge by links; a device is its own person until somebody signs in on it."""
+    """Users merge by links; a device on which nobody ever signs in is a person of its own."""
 
     def __init__(self, sign_ins: Iterable[SignIn], links: Iterable[tuple[str, str]]) -> None:
         self._leader: dict[str, str] = {}
@@ -34,6 +34,9 @@ class People:
         return self._leader.get(user, user)
 
     def of_device(self, device: str, at: datetime) -> str:
-        """Whoever signed in on it last, at or before the moment."""
-        before = [one for one in self._sign_ins if one.device == device and one.at <= at]
-        return self.of_user(before[-1].user) if before else f"device {device}"
+        """Whoever signed in on it last, at or before the moment; before the first, the first."""
+        owners = [one for one in self._sign_ins if one.device == device]
+        if not owners:
+            return f"device {device}"
+        before = [one for one in owners if one.at <= at]
+        return self.of_user((before or owners)[-1 if before else 0].user)
