@@ -95,6 +95,11 @@ _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"^{_BYTE}(?:\.{_BYTE}){{3}}$"
 _IPV6 = r"^[1-9A-Fa-f][0-9A-Fa-f]{0,3}(?::[0-9A-Fa-f]{1,4}){7}$"
 _BOT = "bot|crawl|spider|slurp|headless|preview|monitor|python-|curl/|wget"
+_IN_APP = (
+    "instagram|fban|fbav|fb_iab|musical_ly|bytedancewebview|bytelocale|tiktok|ytapp|snapchat"
+    "|pinterest/|linkedinapp|line/[0-9]"
+)
+"""Of the browsers that platforms open links in."""
 
 NUMBERS_AS_WRITTEN = r'"\s*:\s*(?:-0|-?[0-9]+(?:\.[0-9]+)?[eE]|-?[0-9]+\.[0-9]{5,}|-?[0-9]{12,}\.)'
 """Numbers in a line whose text after parsing hides how they were written."""
@@ -721,6 +726,10 @@ from keyed
 
     def _derive_is_bot(self, field: Field) -> None:
         self.made[field.name] = f"coalesce({self._bool(field, self._kind(field))}, {self._bot()})"
+
+    def _derive_is_in_app_browser(self, field: Field) -> None:
+        told = f"regexp_matches({_n('user_agent')}, {literal(f'(?i){_IN_APP}')})"
+        self.made[field.name] = f"coalesce({self._bool(field, self._kind(field))}, {told})"
 
     def _derive_ua_class(self, field: Field) -> None:
         name = _n(field.name)

@@ -537,6 +537,26 @@ def test_user_agents_become_a_class(
     assert (row["ua_class"], row["is_bot"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("agent", "said", "expected"),
+    [
+        ("Mozilla/5.0 (iPhone) Mobile/15E148 Instagram 400.0.0", None, True),
+        ("Mozilla/5.0 (iPhone) [FBAN/FBIOS;FBAV/500.0]", None, True),
+        ("Mozilla/5.0 (Linux) musical_ly BytedanceWebview", None, True),
+        ("Mozilla/5.0 (iPhone) Mobile/15E148 Safari/604.1", None, False),
+        ("Mozilla/5.0 (iPhone) Mobile/15E148 Safari/604.1", True, True),
+        ("Mozilla/5.0 (iPhone) Mobile/15E148 Instagram 400.0.0", False, False),
+        (None, None, None),
+    ],
+)
+def test_browsers_of_platforms_are_told_by_their_name(
+    connection: duckdb.DuckDBPyConnection, agent: str | None, said: bool | None, expected: Any
+) -> None:
+    row = row_of(connection, "activity_events", user_agent=agent, is_in_app_browser=said)
+    assert row["is_in_app_browser"] == expected
+    assert "user_agent" not in row
+
+
 def test_networks_are_pseudonyms_of_a_day(connection: duckdb.DuckDBPyConnection) -> None:
     clicked = {"clicked_at": "2026-11-22T23:30:00-02:00"}
     row = row_of(connection, "link_clicks", ip="203.0.113.7", **clicked)

@@ -93,6 +93,7 @@ final as (
         referrer_host,
         country,
         is_bot,
+        is_in_app_browser,
         is_internal,
         is_bot or is_internal as is_excluded,
         not is_bot

@@ -32,6 +32,22 @@ tiers as (
 
 ),
 
+-- A platform's own browser has a cookie jar of its own: who comes back in the usual one is not seen
+-- to come back. Its visits are exposures and returns, and nobody's beginning of a follow-up.
+in_app_days as (
+
+    select distinct
+        person_key,
+        activity_date
+
+    from {{ ref('int_activity_events__resolved') }}
+
+    where
+        is_in_app_browser
+        and not is_excluded
+
+),
+
 acts as (
 
     select
@@ -167,6 +183,12 @@ index_visits as (
         on
             ordered_visits.person_key = followed_days.person_key
             and ordered_visits.day_number = followed_days.day_number
+    left join in_app_days
+        on
+            ordered_visits.person_key = in_app_days.person_key
+            and ordered_visits.session_date = in_app_days.activity_date
+
+    where in_app_days.person_key is null
 
 ),
 

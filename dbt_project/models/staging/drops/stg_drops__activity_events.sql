@@ -46,6 +46,7 @@ final as (
         country,
         properties,
         is_bot,
+        is_in_app_browser,
         is_internal,
         consent_analytics as is_analytics_consented,
         value as value_amount,
