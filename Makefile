@@ -49,8 +49,8 @@ new-source: $(READY) ## NAME=x [ENTITIES="orders refunds"]: every file of a new 
 	@$(BIN)/ruff format --quiet ingestion/sources/$(NAME) quality/$(NAME).py dags tests/unit
 	@$(BIN)/python -m docs.generate
 
-evaluate: $(READY) ## How good the estimates are, on simulated truth; CHECK=1: fail if they got worse
-	@$(BIN)/setae evaluate $(if $(CHECK),--check,--write)
+evaluate: $(READY) ## Estimates and whole worlds against the truth, none worse than accepted; ACCEPT=1
+	@$(BIN)/setae evaluate $(if $(ACCEPT),--write,--check)
 
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat and not pythons and not kills"

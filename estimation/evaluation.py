@@ -268,16 +268,20 @@ def compare(scores: list[Score], accepted: list[Score]) -> list[str]:
 
 def read(form: str) -> list[Score]:
     """The accepted figures of a form, `full` or `small`."""
-    return [Score(**one) for one in json.loads(ACCEPTED.read_text(encoding="utf-8"))[form]]
+    return [Score(**one) for one in accepted(form)]
 
 
-def write(**forms: list[Score]) -> None:
-    """Accept figures: replace those of the forms given."""
+def accepted(form: str) -> list[dict[str, Any]]:
+    """The rows of a form as they stand in `figures.json`."""
+    return list(json.loads(ACCEPTED.read_text(encoding="utf-8"))[form])
+
+
+def write(**forms: list[Any]) -> None:
+    """Accept figures: replace the rows of the forms given."""
     known: dict[str, Any] = {}
     if ACCEPTED.exists():
         known = json.loads(ACCEPTED.read_text(encoding="utf-8"))
-    known |= {name: [vars(one) for one in scores] for name, scores in forms.items()}
-    text = json.dumps(known, indent=1, sort_keys=True)
+    text = json.dumps(known | forms, indent=1, sort_keys=True)
     ACCEPTED.write_text(text + "\n", encoding="utf-8")
 
 
@@ -415,11 +419,12 @@ _HEAD = """# How good are the estimates?
 
 Creators whose true rates are known are simulated, their counts go through the very functions
 that the build calls, and the estimates are held against the truth. `make evaluate` runs
-{simulations:,} simulations and writes this page; `make evaluate CHECK=1` fails if a figure is
-worse than the accepted one (`estimation/figures.json`), and the tests run a small form of it.
+{simulations:,} simulations and then [whole worlds through the whole pipeline](#the-whole-pipeline),
+and fails if a figure is worse than the accepted one (`estimation/figures.json`);
+`make evaluate ACCEPT=1` accepts the figures and writes this page, and the tests run a small form.
 
-Credit is not cause: here it is asked whether a rate is estimated well, not whether the creator
-made anybody buy.
+Credit is not cause: the first part asks whether a rate is estimated well, not whether the creator
+made anybody buy. What creators really caused is in the second part.
 """
 
 _ONE = """\

@@ -504,13 +504,13 @@ def evaluate(
         bool, typer.Option("--write", help="Accept the figures and write docs/evaluation.md.")
     ] = False,
     small: Annotated[
-        bool, typer.Option("--small", help="A few simulations, as the tests run them.")
+        bool, typer.Option("--small", help="A few simulations and one small world.")
     ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes.", show_default="one a core")
     ] = None,
 ) -> None:
-    """Put simulated creators of known rates through the build's estimators: how good are they?
+    """Put simulated creators and whole simulated worlds through the build: how true is it?
 
     Example: `setae evaluate --check`
     """

@@ -1,4 +1,8 @@
-"""`setae evaluate`: the truth score on the screen, in the docs, and against what was accepted."""
+"""`setae evaluate`: the truth score on the screen, in the docs, and against what was accepted.
+
+Three parts: simulated counts through the estimators (`estimation.evaluation`), simulated crowds
+through them (`setae.crowds`), and whole worlds through the whole pipeline (`setae.recovery`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,10 @@ from rich.table import Table
 
 from estimation import evaluation
 from estimation.evaluation import Score
+from setae import crowds, recovery
+from setae.crowds import Crowds
 from setae.errors import ConfigError, DataError
+from setae.recovery import Recovery
 
 PAGE = Path("docs") / "evaluation.md"
 
@@ -25,11 +32,11 @@ def evaluate(
     workers: int | None = None,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Run the simulations and print their tables.
+    """Run simulations and worlds and print their tables.
 
     Args:
         console: Where the tables go.
-        small: Few simulations, as the tests run them.
+        small: Few simulations and one small world, as the tests run them.
         check: Compare with the accepted figures.
         write: Accept the figures and write the page (a clone only).
         workers: Processes; by default one a core.
@@ -41,19 +48,23 @@ def evaluate(
     root = Path(evaluation.__file__).resolve().parents[1]
     if write and not (root / "docs").is_dir():
         raise ConfigError(f"{root}: no docs/ here; --write works in a clone of the repository")
-    form = "small" if small else "full"
-    scores = evaluation.run(
-        evaluation.SMALL if small else evaluation.FULL,
-        workers=workers or os.cpu_count() or 1,
-        progress=progress,
+    processes = workers or os.cpu_count() or 1
+    recoveries = recovery.run(
+        recovery.SMALL if small else recovery.WORLDS, workers=processes, progress=progress
     )
-    _print(console, scores)
-    if write:
-        evaluation.write(**{form: scores})
-        if not small:
-            (root / PAGE).write_text(evaluation.page(scores), encoding="utf-8")
+    scores = evaluation.run(
+        evaluation.SMALL if small else evaluation.FULL, workers=processes, progress=progress
+    )
+    people = [] if small else crowds.run(workers=processes, progress=progress)
+    _print(console, scores, people, recoveries)
+    form, worlds = ("small", "small_worlds") if small else ("full", "worlds")
     if check:
-        worse = evaluation.compare(scores, evaluation.read(form))
+        worse = [
+            *evaluation.compare(scores, evaluation.read(form)),
+            *recovery.compare_accepted(recoveries, recovery.from_json(evaluation.accepted(worlds))),
+        ]
+        if not small:
+            worse += crowds.compare(people, read_crowds())
         if worse:
             raise DataError(
                 f"{len(worse)} figures are worse than in {evaluation.ACCEPTED}: "
@@ -61,13 +72,34 @@ def evaluate(
                 + "; mend the estimator, or accept with --write and say why"
             )
         console.print("no figure is worse than the accepted one")
+    if write:
+        evaluation.write(
+            **{form: [vars(one) for one in scores], worlds: recovery.as_json(recoveries)}
+        )
+        if not small:
+            evaluation.write(crowds=crowds.as_json(people))
+            (root / PAGE).write_text(page(scores, people, recoveries), encoding="utf-8")
 
 
-def _print(console: Console, scores: list[Score]) -> None:
+def read_crowds() -> list[Crowds]:
+    """The accepted figures of the crowds."""
+    return [Crowds(**one) for one in evaluation.accepted("crowds")]
+
+
+def page(scores: list[Score], people: list[Crowds], recoveries: list[Recovery]) -> str:
+    """The page of the docs: all three parts."""
+    return "\n".join((evaluation.page(scores), crowds.page(people), recovery.page(recoveries)))
+
+
+def _print(
+    console: Console, scores: list[Score], people: list[Crowds], recoveries: list[Recovery]
+) -> None:
     for title, columns, rows in (
         ("one creator", evaluation.COLUMNS, evaluation.rows(scores)),
         ("the best creators", evaluation.TOP_COLUMNS, evaluation.top_rows(scores)),
         ("tiers", evaluation.TIER_COLUMNS, evaluation.tier_rows(scores)),
+        ("crowds", crowds.COLUMNS, crowds.rows(people)),
+        *recovery.tables(recoveries),
     ):
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for index, column in enumerate(columns):
@@ -81,3 +113,7 @@ def _print(console: Console, scores: list[Score]) -> None:
             f"goal missed: {miss.score.world}, {miss.score.creators} creators: "
             f"{miss.goal} {observed}"
         )
+    for world, goal, value in crowds.misses(people):
+        console.print(f"goal missed: crowds of {world}: {goal} {value}")
+    for lost in recovery.misses(recoveries):
+        console.print(f"goal missed: world {lost.world}: {lost.goal} {lost.observed}")

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import setae.evaluation
 from estimation import evaluation
 from estimation.simulation import WORLDS, World, counted, draw_creators, oracle, simulate
+from setae import recovery
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "evaluation.md"
 
@@ -20,9 +22,11 @@ def test_no_figure_is_worse_than_the_accepted_one() -> None:
 
 
 def test_the_page_shows_the_accepted_figures() -> None:
-    assert PAGE.read_text(encoding="utf-8") == evaluation.page(evaluation.read("full")), (
-        "run `make evaluate`"
+    worlds = recovery.from_json(evaluation.accepted("worlds"))
+    expected = setae.evaluation.page(
+        evaluation.read("full"), setae.evaluation.read_crowds(), worlds
     )
+    assert PAGE.read_text(encoding="utf-8") == expected, "run `make evaluate ACCEPT=1`"
 
 
 def test_a_worse_figure_is_named_and_a_better_one_is_not() -> None:
