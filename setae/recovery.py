@@ -609,7 +609,7 @@ WHY: dict[tuple[str, str], str] = {
         "5,000 people, and the same people come again and again: how often the intervals, which "
         "take that into account, hold 0 stands in the last column."
     ),
-    ("alike", "false calls"): (
+    ("null", "false calls"): (
         "One draw: before these 5,000 people nano creators happened to convert best in truth too, "
         "and each pair has nano in it. Over the crowds above false calls are far below the goal."
     ),
@@ -634,10 +634,10 @@ def misses(found: list[Recovery]) -> list[Miss]:
         ]
         if apart:
             missed.append(Miss(one.world, "lift", "; ".join(apart)))
-    pairs = [tiers for one in found for tiers in one.tiers if one.world in alike]
-    called = sum(tiers.called for tiers in pairs)
-    if called > FALSE_CALL_GOAL * sum(tiers.pairs for tiers in pairs):
-        missed.append(Miss("alike", "false calls", str(called)))
+        for tiers in one.tiers if one.world in alike else ():
+            if tiers.called > FALSE_CALL_GOAL * tiers.pairs:
+                observed = f"{tiers.called} of {tiers.pairs} pairs"
+                missed.append(Miss(one.world, "false calls", observed))
     return missed
 
 
@@ -812,8 +812,9 @@ history. The rate of false calls over many draws stands under [Tiers](#tiers); t
 only show that the pipeline brings the same numbers to it.""",
     """\
 Lift over all tiers and weeks, in points, against visits that would not have been without the
-creator. Refunds: of what is returned in the end, the part that has come. In the null world each
-interval of `fct_return_visit_lift` should hold 0 nine times in ten.""",
+creator. Where something is caused the lift is too low, the more the sooner it is asked: a return
+in another browser is somebody else's. Refunds: of what is returned in the end, the part that has
+come. In the null world each interval of `fct_return_visit_lift` should hold 0 nine times in ten.""",
     """\
 A code counts as found if `is_review_suggested` is true in a week after it leaked. *Precision*:
 share of suggested codes that leaked; *recall*: share of leaked codes with enough uses for a score
