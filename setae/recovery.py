@@ -814,7 +814,8 @@ only show that the pipeline brings the same numbers to it.""",
 Lift over all tiers and weeks, in points, against visits that would not have been without the
 creator. Where something is caused the lift is too low, the more the sooner it is asked: a return
 in another browser is somebody else's. Refunds: of what is returned in the end, the part that has
-come. In the null world each interval of `fct_return_visit_lift` should hold 0 nine times in ten.""",
+come. In the null world each interval of `fct_return_visit_lift` should hold 0 nine times in
+ten.""",
     """\
 A code counts as found if `is_review_suggested` is true in a week after it leaked. *Precision*:
 share of suggested codes that leaked; *recall*: share of leaked codes with enough uses for a score
