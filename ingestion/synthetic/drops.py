@@ -17,11 +17,11 @@ from ingestion.synthetic.clock import HOUR, SECOND, Clock, instant
 from ingestion.synthetic.columns import NONE, Bools, Ints
 from ingestion.synthetic.creators import CONSENTS, FOREVER, STATUSES, Programme
 from ingestion.synthetic.orders import Orders
-from ingestion.synthetic.people import customer_ids
+from ingestion.synthetic.people import Follows, People, customer_ids
 from ingestion.synthetic.posts import FORMATS, METRICS, DailyMetrics, Posts, Snapshots
 from ingestion.synthetic.randomness import Luck, Streams
 from ingestion.synthetic.scenario import Scenario
-from ingestion.synthetic.shop import Shop
+from ingestion.synthetic.shop import Shop, emails
 from ingestion.synthetic.words import CURRENCY
 
 ROSTER_EVERY = 10
@@ -359,7 +359,7 @@ def experiments(scenario: Scenario, programme: Programme, clock: Clock) -> pa.Ta
             "unit": pa.array(["creator_activation"]),
             "starts_at": arrays.instants(begin),
             "ends_at": arrays.instants(np.array([clock.end])),
-            "metric": pa.array(["net_sales_amount"]),
+            "metric": pa.array(["order_count"]),
             "assignments": pa.array([json.dumps(assignments)]),
             "waves": pa.array([json.dumps(waves)]),
         }
@@ -477,6 +477,38 @@ def gallery_exposures(
     has_visitor = np.array(table["anonymous_id"].is_valid().to_pylist(), dtype=bool)
     rows = np.flatnonzero(has_visitor)
     return table.take(pa.array(rows)), at[rows]
+
+
+def audience_lists(
+    luck: Luck,
+    scenario: Scenario,
+    programme: Programme,
+    people: People,
+    follows: Follows,
+    *,
+    begin: int,
+    before: int,
+) -> tuple[pa.Table, Ints]:
+    """Rows of `campaign_exposures`: who belongs to a creator of the experiment, known in time.
+
+    Creators hand in lists of their followers before the first wave. Those whom the shop knows are
+    found by their address, which is the same whichever source knows the customer. The lists name no
+    creator, so they are no exposure.
+    """
+    told = luck.chance(scenario.listed_share, len(follows))
+    listed_at = begin + luck.below(max(before - begin, 1), len(follows))
+    told &= (programme.creators.wave[follows.creator] != NONE) & (before > begin)
+    told &= people.is_old[follows.row]
+    at = listed_at[told]
+    table = pa.table(
+        {
+            "campaign_id": arrays.join("audience-", creator_ids(follows.creator[told])),
+            "email": emails(people.person[follows.row[told]]),
+            "exposed_at": arrays.instants(at),
+            "creator_id": pa.nulls(len(at), pa.string()),
+        }
+    )
+    return table, at
 
 
 def _id_text(table: pa.Table, *names: str) -> pa.Table:

@@ -96,6 +96,10 @@ class Scenario:
         default=0.6,
         metadata={"says": "Creators whose activation is randomised over the waves."},
     )
+    listed_share: float = field(
+        default=0.8,
+        metadata={"says": "Old customers among followers whom creators list before wave 1."},
+    )
     wave_starts: tuple[float, ...] = field(
         default=(0.1, 0.3, 0.5, 0.7),
         metadata={"says": "When the waves of the experiment start, as shares of the days."},

@@ -258,6 +258,16 @@ class _Generation:
             visits.start,
         )  # fmt: skip
         self.gallery_feed.append(shown, at + HOUR)
+        listed, at = drops.audience_lists(
+            streams.of("audience lists", block),
+            scenario,
+            self.programme,
+            people,
+            follows,
+            begin=self.origin,
+            before=int(clock.begin_of(np.array([int(scenario.wave_starts[0] * clock.days)]))[0]),
+        )
+        self.gallery_feed.append(listed, at + HOUR)
         claimed = partners.claims(
             scenario=scenario,
             luck=streams.of("claims", block),

@@ -147,7 +147,8 @@ counted_exposures as (
         exposures.*,
         coalesce(
             {{ identity_key('customer', 'customer_pid') }},
-            {{ identity_key('visitor', 'visitor_pid') }}
+            {{ identity_key('visitor', 'visitor_pid') }},
+            {{ identity_key('email', 'email_pid') }}
         ) as identity_key
 
     from exposures

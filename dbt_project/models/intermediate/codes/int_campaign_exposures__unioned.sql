@@ -25,6 +25,7 @@ exposures as (
         customer_key,
         customer_pid,
         visitor_pid,
+        email_pid,
         exposed_at,
         {{ lineage_columns() }}
 
@@ -39,6 +40,7 @@ exposures as (
         customer_key,
         customer_pid,
         cast(null as varchar) as visitor_pid,
+        cast(null as varchar) as email_pid,
         cast(null as timestamp) as exposed_at,
         {{ lineage_columns() }}
 
@@ -56,6 +58,7 @@ final as (
         exposures.customer_key,
         exposures.customer_pid,
         exposures.visitor_pid,
+        exposures.email_pid,
         coalesce(exposures.exposed_at, campaigns.starts_at) as exposed_at,
         exposures.source,
         exposures.source_account,

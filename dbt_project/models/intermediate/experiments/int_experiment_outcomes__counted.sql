@@ -127,7 +127,8 @@ listed_persons as (
         on
             coalesce(
                 {{ identity_key('customer', 'exposures.customer_pid') }},
-                {{ identity_key('visitor', 'exposures.visitor_pid') }}
+                {{ identity_key('visitor', 'exposures.visitor_pid') }},
+                {{ identity_key('email', 'exposures.email_pid') }}
             ) = persons.identity_key
             and {{ is_valid_at('persons', 'exposures.exposed_at') }}
 

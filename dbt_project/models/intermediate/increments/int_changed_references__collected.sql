@@ -7,6 +7,7 @@
     ('raw_drops', 'link_clicks', 'click', make_key('drops', '_source_account', 'click_id')),
     ('raw_drops', 'campaign_exposures', 'identity', identity_key('visitor', 'visitor_pid')),
     ('raw_drops', 'campaign_exposures', 'identity', identity_key('customer', 'customer_pid')),
+    ('raw_drops', 'campaign_exposures', 'identity', identity_key('email', 'email_pid')),
     ('raw_drops', 'customers', 'identity', identity_key('customer', 'customer_pid')),
     ('raw_drops', 'customers', 'identity', identity_key('email', 'email_pid')),
     ('raw_drops', 'customers', 'identity', identity_key('user', 'user_pid')),

@@ -157,6 +157,14 @@ sightings as (
     union all
 
     select
+        {{ identity_key('email', 'email_pid') }} as identity_key,
+        exposed_at as seen_at
+
+    from exposures
+
+    union all
+
+    select
         {{ identity_key('customer', 'customer_pid') }} as identity_key,
         cast(null as timestamp) as seen_at
 

@@ -23,7 +23,7 @@ final as (
     select
         {{ make_key('drops', '_source_account', 'campaign_id') }}
         || ':'
-        || coalesce(customer_pid, visitor_pid)
+        || coalesce(customer_pid, visitor_pid, email_pid)
         || ':'
         || exposed_at as exposure_key,
         {{ make_key('drops', '_source_account', 'campaign_id') }} as campaign_key,
@@ -31,6 +31,7 @@ final as (
         {{ make_key('drops', '_source_account', 'customer_pid') }} as customer_key,
         customer_pid,
         visitor_pid,
+        email_pid,
         exposed_at,
         {{ lineage('drops') }}
 

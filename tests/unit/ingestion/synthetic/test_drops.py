@@ -82,3 +82,24 @@ def test_nothing_that_names_a_person_lands(tiny: Summary, landed: Path) -> None:
     canaries = json.loads((tiny.folder / "truth" / "truth.json").read_text())["canaries"]
     assert searching.find(tiny.folder / "drops" / "customers", canaries.values())
     assert searching.find(landed, canaries.values()) == []
+
+
+def test_lists_of_followers_are_known_before_the_first_wave_and_expose_nobody(
+    tiny: Summary,
+) -> None:
+    rows = duckdb.sql(
+        f"select * from read_json('{tiny.folder}/drops/campaign_exposures/*.ndjson', columns={{"
+        "campaign_id: 'varchar', creator_id: 'varchar', email: 'varchar', "
+        "exposed_at: 'timestamp'}) "
+        "where campaign_id like 'audience-%'"
+    ).fetchall()
+    (path,) = (tiny.folder / "drops" / "experiments").glob("*.ndjson")
+    design = json.loads(path.read_text())
+    assigned, waves = json.loads(design["assignments"]), json.loads(design["waves"])
+    first = min(waves.values()).removesuffix("Z").replace("T", " ")
+    assert len(rows) > 10
+    for campaign, creator, email, at in rows:
+        assert creator is None
+        assert email is not None
+        assert campaign.removeprefix("audience-") in assigned
+        assert str(at) < first
