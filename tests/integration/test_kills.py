@@ -41,7 +41,7 @@ from setae.warehouse import Home
 from tests.conftest import make_home
 from tests.integration.conftest import content_hashes
 
-pytestmark = [pytest.mark.kills, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.kills, pytest.mark.timeout(7200)]
 
 KILLS = int(os.environ.get("SETAE_TEST_KILLS", "20"))
 SEED = int(os.environ.get("SETAE_TEST_SEED", "1"))
