@@ -81,6 +81,7 @@ final as (
         event_type,
         event_name,
         platform,
+        channel,
         device_class,
         time_quality,
         url_host,

@@ -13,7 +13,9 @@ marked_links as (
         link_key,
         platform,
         post_key,
-        campaign_key
+        campaign_key,
+        coalesce(valid_from_at, {{ beginning_of_time() }}) as valid_from_at,
+        coalesce(valid_to_at, {{ end_of_time() }}) as valid_to_at
 
     from links
 
@@ -22,21 +24,68 @@ marked_links as (
 
 ),
 
+-- What marks mean can change whenever a link that carries them begins or ends.
+changes as (
+
+    select
+        utm_marks,
+        valid_from_at as changed_at
+    from marked_links
+
+    union distinct
+
+    select
+        utm_marks,
+        valid_to_at as changed_at
+    from marked_links
+
+),
+
+ranges as (
+
+    select
+        utm_marks,
+        changed_at as valid_from_at,
+        lead(changed_at) over (
+            partition by utm_marks
+            order by changed_at
+        ) as valid_to_at
+
+    from changes
+
+),
+
 -- Marks that two creators share are ambiguous, never given to one of them (rule Q16).
 final as (
 
     select
-        utm_marks,
-        case when count(distinct creator_key) = 1 then min(creator_key) end as creator_key,
-        case when count(distinct link_key) = 1 then min(link_key) end as link_key,
-        case when count(distinct post_key) = 1 then min(post_key) end as post_key,
-        case when count(distinct campaign_key) = 1 then min(campaign_key) end as campaign_key,
-        case when count(distinct platform) = 1 then min(platform) end as platform,
-        count(distinct creator_key) > 1 as is_ambiguous
+        ranges.utm_marks,
+        case
+            when count(distinct marked_links.creator_key) = 1 then min(marked_links.creator_key)
+        end as creator_key,
+        case when count(distinct marked_links.link_key) = 1 then min(marked_links.link_key) end
+            as link_key,
+        case when count(distinct marked_links.post_key) = 1 then min(marked_links.post_key) end
+            as post_key,
+        case
+            when count(distinct marked_links.campaign_key) = 1 then min(marked_links.campaign_key)
+        end as campaign_key,
+        case when count(distinct marked_links.platform) = 1 then min(marked_links.platform) end
+            as platform,
+        count(distinct marked_links.creator_key) > 1 as is_ambiguous,
+        ranges.valid_from_at,
+        nullif(ranges.valid_to_at, {{ end_of_time() }}) as valid_to_at
 
-    from marked_links
+    from ranges
 
-    group by utm_marks
+    -- every link that is valid throughout the range; the grouping brings it back to one row
+    inner join marked_links
+        on
+            ranges.utm_marks = marked_links.utm_marks
+            and ranges.valid_from_at >= marked_links.valid_from_at
+            and ranges.valid_from_at < marked_links.valid_to_at
+
+    group by ranges.utm_marks, ranges.valid_from_at, ranges.valid_to_at
 
 )
 

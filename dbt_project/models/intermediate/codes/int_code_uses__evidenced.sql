@@ -29,7 +29,7 @@ touches as (
 
 order_touches as (
 
-    select * from {{ ref('stg_drops__order_touches') }}
+    select * from {{ ref('int_order_touches__unioned') }}
 
 ),
 
@@ -74,6 +74,7 @@ uses as (
         order_codes.creator_key,
         order_codes.is_ambiguous,
         orders.person_key,
+        orders.owner_person_key,
         orders.order_date,
         orders.ordered_at,
         orders.customer_order_number > 1 as is_returning_customer
@@ -112,7 +113,7 @@ clicked_uses as (
     -- fans out over the clicks of a person and is folded at once
     inner join touches
         on
-            uses.person_key = touches.person_key
+            uses.owner_person_key = touches.owner_person_key
             and uses.ordered_at >= touches.touch_at
 
     where touches.touch_at > uses.ordered_at - interval '{{ lookback_days }} days'

@@ -54,6 +54,12 @@ order_codes as (
 
 ),
 
+order_touches as (
+
+    select * from {{ ref('int_order_touches__unioned') }}
+
+),
+
 -- A device that changed concerns everybody who ever had it; a link, everybody who clicked on it.
 changed_identities as (
 
@@ -190,6 +196,19 @@ affected as (
     inner join changed_references
         on {{ utm_marks() }} = changed_references.reference_value
             and changed_references.reference_type = 'marks'
+
+    union all
+
+    select
+        orders.person_key,
+        'link' as reason
+
+    from order_touches
+    inner join changed_references
+        on {{ utm_marks() }} = changed_references.reference_value
+            and changed_references.reference_type = 'marks'
+    inner join orders
+        on order_touches.order_key = orders.order_key
 
 ),
 

@@ -24,9 +24,9 @@ channels as (
 
 ),
 
-rules as (
+classified_marks as (
 
-    select * from {{ ref('channel_rules') }}
+    select * from {{ ref('int_channel_marks__classified') }}
 
 ),
 
@@ -41,11 +41,8 @@ last_visits as (
 
     select
         order_key,
-        utm_source,
-        utm_medium,
-        utm_campaign,
         {{ utm_marks() }} as utm_marks,
-        referrer_host,
+        {{ channel_marks('null') }} as channel_marks,
         1 as evidence_order,
         touch_at as seen_at
 
@@ -58,18 +55,15 @@ last_visits as (
 
     select
         order_key,
-        utm_source,
-        utm_medium,
-        utm_campaign,
         {{ utm_marks() }} as utm_marks,
-        referrer_host,
+        {{ channel_marks() }} as channel_marks,
         2 as evidence_order,
         occurred_at as seen_at
 
     from events
 
     where order_key is not null
-        and coalesce(utm_source, utm_medium, utm_campaign, referrer_host) is not null
+        and {{ channel_marks() }} is not null
 
 ),
 
@@ -82,10 +76,8 @@ ranked_visits as (
             order by
                 last_visits.evidence_order asc,
                 last_visits.seen_at desc,
-                coalesce(last_visits.utm_source, '') asc,
-                coalesce(last_visits.utm_medium, '') asc,
-                coalesce(last_visits.utm_campaign, '') asc,
-                coalesce(last_visits.referrer_host, '') asc
+                coalesce(last_visits.channel_marks, '') asc,
+                last_visits.utm_marks asc
         ) as visit_rank
 
     from last_visits
@@ -99,37 +91,14 @@ deciding_visits as (
         utm_creators.utm_marks is not null as has_creator_marks
 
     from ranked_visits
+
+    -- the ranges of a set of marks never overlap
     left join utm_creators
-        on ranked_visits.utm_marks = utm_creators.utm_marks
+        on
+            ranked_visits.utm_marks = utm_creators.utm_marks
+            and {{ is_valid_at('utm_creators', 'ranked_visits.seen_at') }}
 
     where ranked_visits.visit_rank = 1
-
-),
-
--- The order of the rules decides, so the smallest number that fits.
-fitting_rules as (
-
-    select
-        deciding_visits.order_key,
-        min(rules.rule_order) as rule_order
-
-    from deciding_visits
-    cross join rules
-
-    where (
-        rules.utm_source_pattern is null
-        or {{ regex_matches('deciding_visits.utm_source', 'rules.utm_source_pattern') }}
-    )
-    and (
-        rules.utm_medium_pattern is null
-        or {{ regex_matches('deciding_visits.utm_medium', 'rules.utm_medium_pattern') }}
-    )
-    and (
-        rules.referrer_host_pattern is null
-        or {{ regex_matches('deciding_visits.referrer_host', 'rules.referrer_host_pattern') }}
-    )
-
-    group by deciding_visits.order_key
 
 ),
 
@@ -140,36 +109,32 @@ final as (
         case
             when stated_channels.channel_key is not null then stated_channels.channel_key
             when deciding_visits.has_creator_marks then 'creator'
-            when rules.channel_key is not null then rules.channel_key
-            when
-                coalesce(
-                    deciding_visits.utm_source,
-                    deciding_visits.utm_medium,
-                    deciding_visits.utm_campaign
-                ) is null
-                and deciding_visits.order_key is not null
-                then 'direct'
+            when classified_marks.channel_key is not null then classified_marks.channel_key
+            when deciding_visits.order_key is not null then 'direct'
             else 'unknown'
         end as channel_key,
         case
             when stated_channels.channel_key is not null then 'stated'
             when deciding_visits.has_creator_marks then 'creator_marks'
-            when rules.channel_key is not null then 'rule'
+            when classified_marks.channel_key is not null then classified_marks.channel_evidence
             when deciding_visits.order_key is not null then 'unmarked_visit'
             else 'no_evidence'
         end as channel_evidence,
         deciding_visits.utm_marks,
-        fitting_rules.rule_order
+        case
+            when stated_channels.channel_key is null and not deciding_visits.has_creator_marks
+                then classified_marks.rule_order
+        end as rule_order
 
     from orders
+
+    -- channel_key and channel_marks are unique on the right, an order has one deciding visit
     left join channels as stated_channels
         on lower(orders.channel) = stated_channels.channel_key
     left join deciding_visits
         on orders.order_key = deciding_visits.order_key
-    left join fitting_rules
-        on orders.order_key = fitting_rules.order_key
-    left join rules
-        on fitting_rules.rule_order = rules.rule_order
+    left join classified_marks
+        on deciding_visits.channel_marks = classified_marks.channel_marks
 
 )
 

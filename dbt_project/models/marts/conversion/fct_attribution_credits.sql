@@ -1,9 +1,9 @@
--- Incremental by order, like fct_orders. Shares come from int_attribution_credits__allocated; here
--- they become money in whole minor units: every party gets the units its share fills, and the units
--- left over go one by one to the largest remainders, ties by key. So the credits of an order sum to
--- its net sales (rounded to the minor unit), whatever the shares.
--- What no creator earned goes, in the models that look at visits, to the channel of the visit that
--- led to the order, if that is known; the model `code` knows of codes only.
+-- Incremental by order; int_attribution_credits__allocated says who earned which share of an order.
+-- Here shares become money in whole minor units: every party gets the units its share fills, and
+-- the units left over go one by one to the largest remainders, ties by key. So the credits of an
+-- order sum to its net sales (rounded to the minor unit), whatever the shares.
+-- What nobody earned goes to the channel of the visit that led to the order, if it is known and
+-- somebody's marketing; the model `code` knows of codes only.
 {{
     config(
         materialized='incremental',
@@ -14,17 +14,33 @@
     )
 }}
 
-with allocated_credits as (
+with several_parties as (
+
+    {{ orders_of_several_parties() }}
+
+),
+
+earned_shares as (
 
     select * from {{ ref('int_attribution_credits__allocated') }}
 
-    {{ where_affected('order_key', ref('int_orders__affected')) }}
+    {{ where_affected(
+        'order_key',
+        ref('int_orders__affected'),
+        or_when='order_key in (select several_parties.order_key from several_parties)'
+    ) }}
 
 ),
 
 orders as (
 
     select * from {{ ref('fct_orders') }}
+
+    {{ where_affected(
+        'order_key',
+        ref('int_orders__affected'),
+        or_when='order_key in (select several_parties.order_key from several_parties)'
+    ) }}
 
 ),
 
@@ -36,46 +52,43 @@ channels as (
 
 ),
 
-parties as (
+models as (
 
-    select
-        allocated_credits.*,
-        orders.order_date,
-        orders.currency_code,
-        orders.net_sales_amount,
-        orders.ordered_at,
-        channels.channel_key
-
-    from allocated_credits
-
-    -- order_key is unique in orders, channel_key in channels
-    inner join orders on allocated_credits.order_key = orders.order_key
-    left join channels
-        on
-            orders.channel_key = channels.channel_key
-            and allocated_credits.party_type = 'unattributed'
-            and allocated_credits.model != 'code'
+    {% for model in var('attribution_models') %}
+        select '{{ model }}' as model
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 ),
 
-credits as (
+windows as (
+
+    {% for window_days in var('attribution_windows_days') %}
+        select cast({{ window_days }} as integer) as window_days
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+
+),
+
+earned_credits as (
 
     select
-        order_key,
-        coalesce(channel_key, party_key) as party_key,
-        creator_key,
-        channel_key,
-        case when channel_key is null then party_type else 'channel' end as party_type,
-        order_date,
-        model,
-        window_days,
-        currency_code,
-        credit_share,
-        {{ minor_units('net_sales_amount', 'currency_code') }} as order_unit_count,
-        touch_at,
-        ordered_at
+        earned_shares.order_key,
+        earned_shares.model,
+        earned_shares.window_days,
+        earned_shares.party_type,
+        earned_shares.party_key,
+        earned_shares.credit_share,
+        earned_shares.touch_at,
+        {{ minor_units('orders.net_sales_amount', 'orders.currency_code') }} as order_unit_count,
+        orders.currency_code,
+        orders.order_date,
+        orders.ordered_at
 
-    from parties
+    from earned_shares
+
+    -- order_key is unique in orders
+    inner join orders on earned_shares.order_key = orders.order_key
 
 ),
 
@@ -84,26 +97,104 @@ filled_credits as (
     select
         *,
         cast(floor(abs(order_unit_count) * credit_share) as bigint) as filled_unit_count,
-        abs(order_unit_count) * credit_share
-        - floor(abs(order_unit_count) * credit_share) as unit_remainder
+        row_number() over (
+            partition by order_key, model, window_days
+            order by
+                abs(order_unit_count) * credit_share
+                - floor(abs(order_unit_count) * credit_share) desc,
+                party_type asc,
+                party_key asc
+        ) as remainder_rank,
+        abs(order_unit_count) - sum(
+            cast(floor(abs(order_unit_count) * credit_share) as bigint)
+        ) over (partition by order_key, model, window_days) as left_over_unit_count
 
-    from credits
+    from earned_credits
 
 ),
 
-ranked_credits as (
+earned_keys as (
 
     select
-        *,
-        row_number() over (
-            partition by order_key, model, window_days
-            order by unit_remainder desc, party_type asc, party_key asc
-        ) as remainder_rank,
-        abs(order_unit_count) - sum(filled_unit_count) over (
-            partition by order_key, model, window_days
-        ) as left_over_unit_count
+        order_key,
+        model,
+        window_days
 
+    from earned_shares
+
+    group by order_key, model, window_days
+
+),
+
+-- What nobody earned.
+left_over_credits as (
+
+    select
+        orders.order_key,
+        models.model,
+        windows.window_days,
+        case when channels.channel_key is null then 'unattributed' else 'channel' end
+            as party_type,
+        coalesce(channels.channel_key, 'unattributed') as party_key,
+        cast(1 as decimal(18, 12)) as credit_share,
+        {{ minor_units('orders.net_sales_amount', 'orders.currency_code') }} as order_unit_count,
+        orders.currency_code,
+        orders.order_date,
+        orders.ordered_at
+
+    from orders
+    cross join models
+    cross join windows
+
+    -- channel_key is unique in channels, and an order has a party of a model and window or none
+    left join channels
+        on
+            orders.channel_key = channels.channel_key
+            and models.model != 'code'
+    left join earned_keys
+        on
+            orders.order_key = earned_keys.order_key
+            and models.model = earned_keys.model
+            and windows.window_days = earned_keys.window_days
+
+    where earned_keys.order_key is null
+
+),
+
+credits as (
+
+    select
+        order_key,
+        party_key,
+        order_date,
+        party_type,
+        model,
+        window_days,
+        currency_code,
+        credit_share,
+        sign(order_unit_count) * (
+            filled_unit_count
+            + case when remainder_rank <= left_over_unit_count then 1 else 0 end
+        ) as credit_unit_count,
+        touch_at,
+        ordered_at
     from filled_credits
+
+    union all
+
+    select
+        order_key,
+        party_key,
+        order_date,
+        party_type,
+        model,
+        window_days,
+        currency_code,
+        credit_share,
+        order_unit_count as credit_unit_count,
+        cast(null as timestamp) as touch_at,
+        ordered_at
+    from left_over_credits
 
 ),
 
@@ -112,8 +203,8 @@ final as (
     select
         order_key,
         party_key,
-        creator_key,
-        channel_key,
+        case when party_type = 'creator' then party_key end as creator_key,
+        case when party_type = 'channel' then party_key end as channel_key,
         order_date,
         party_type,
         model,
@@ -122,15 +213,11 @@ final as (
         model = '{{ var("default_attribution_model") }}'
         and window_days = {{ var('default_attribution_window_days') }} as is_default,
         credit_share,
-        {{ minor_units_amount(
-            'sign(order_unit_count) * (filled_unit_count + case when remainder_rank'
-            ~ ' <= left_over_unit_count then 1 else 0 end)',
-            'currency_code'
-        ) }} as credit_amount,
+        {{ minor_units_amount('credit_unit_count', 'currency_code') }} as credit_amount,
         touch_at,
         ordered_at
 
-    from ranked_credits
+    from credits
 
 )
 

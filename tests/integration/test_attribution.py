@@ -1,0 +1,147 @@
+"""Attribution on a whole world, delivered as files, against an oracle in plain Python."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from setae import stages
+from tests.conftest import make_home
+from tests.integration.conftest import published
+from tests.oracle import attribution as oracle
+from tests.worlds import paths
+
+MODELS = [
+    "code_then_last_touch",
+    "code",
+    "first_touch",
+    "last_touch",
+    "last_non_direct",
+    "linear",
+    "position_based",
+    "time_decay",
+    "shapley",
+]
+SHARE_TOLERANCE = {"time_decay": 5}
+"""In units of 10^-12: its weights are rounded to thirteen digits."""
+
+
+@pytest.fixture(scope="module")
+def world() -> paths.Rows:
+    """What was delivered."""
+    return paths.rows()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, world: paths.Rows) -> Path:
+    """Where it was built and published."""
+    settings = make_home(tmp_path_factory.mktemp("paths"), paths.CONFIG)
+    for delivery in paths.deliveries(world):
+        delivery.write(settings.home / "drops")
+    stages.run(settings)
+    return settings.home
+
+
+def test_every_credit_is_what_the_oracle_says(home: Path, world: paths.Rows) -> None:
+    expected = oracle.ledger(world, MODELS, paths.WINDOWS)
+    found: dict[tuple[str, str, int], dict[oracle.Party, tuple[int, int]]] = defaultdict(dict)
+    with published(home) as connection:
+        for order, model, window, kind, party, share, amount in connection.execute(
+            "select order_key, model, window_days, party_type, party_key, credit_share, "
+            "credit_amount from marts.fct_attribution_credits where list_contains($1, model)",
+            [MODELS],
+        ).fetchall():
+            found[order, model, window][kind, party] = (
+                int(share * oracle.UNITS),
+                int(amount * 100),
+            )
+    assert found.keys() == expected.keys()
+    wrong: list[Any] = []
+    for place, parts in expected.items():
+        tolerance = SHARE_TOLERANCE.get(place[1], 0)
+        if found[place].keys() != parts.keys() or any(
+            abs(found[place][party][0] - share) > tolerance
+            or abs(found[place][party][1] - cents) > min(tolerance, 1)
+            for party, (share, cents) in parts.items()
+        ):
+            wrong.append((place, parts, found[place]))
+    assert not wrong, f"{len(wrong)} of {len(expected)}: {wrong[:3]}"
+
+
+@pytest.mark.parametrize("level", ["creator", "channel"])
+def test_every_step_and_removal_effect_is_what_the_oracle_says(
+    home: Path, world: paths.Rows, level: str
+) -> None:
+    with published(home) as connection:
+        for window in paths.WINDOWS:
+            steps = oracle.transitions(world, window, level == "channel")
+            found = connection.execute(
+                "select from_key, to_key, transition_count from marts.fct_markov_transitions "
+                "where chain_level = $1 and window_days = $2",
+                [level, window],
+            ).fetchall()
+            assert {(a, b): count for a, b, count in found} == dict(steps)
+            effects = oracle.removal_effects(steps)
+            rows = connection.execute(
+                "select party_key, removal_effect_rate, total_allocation_order_credit, "
+                "journey_allocation_order_credit from marts.fct_channel_removal_effects "
+                "where chain_level = $1 and window_days = $2",
+                [level, window],
+            ).fetchall()
+            assert {row[0] for row in rows} == effects.keys()
+            on_path = [path for path in oracle.paths(world, window).values() if path]
+            by_journey = oracle.by_journey(on_path, effects, level == "channel")
+            for party, effect, by_total, in_journeys in rows:
+                assert effect == pytest.approx(float(effects[party]), abs=1e-11)
+                total = len(on_path) * effects[party] / sum(effects.values())
+                assert float(by_total) == pytest.approx(float(total), abs=1e-6)
+                assert float(in_journeys) == pytest.approx(float(by_journey[party]), abs=1e-6)
+
+
+def test_the_ledger_shares_markov_inside_each_journey(home: Path, world: paths.Rows) -> None:
+    with published(home) as connection:
+        for window in paths.WINDOWS:
+            effects = oracle.removal_effects(oracle.transitions(world, window, by_channel=False))
+            found = connection.execute(
+                "select order_key, party_key, credit_share from marts.fct_attribution_credits "
+                "where model = 'markov' and window_days = $1",
+                [window],
+            ).fetchall()
+            for order, path in oracle.paths(world, window).items():
+                parties = {touch.party[1] for touch in path}
+                shares = {party: share for key, party, share in found if key == order}
+                if not parties:
+                    assert list(shares.values()) == [1]
+                    continue
+                whole = sum(effects[party] for party in parties)
+                assert shares.keys() == parties
+                for party in parties:
+                    wanted = float(effects[party] / whole)
+                    assert float(shares[party]) == pytest.approx(wanted, abs=1e-11)
+
+
+def test_the_world_has_what_it_is_for(world: paths.Rows) -> None:
+    """Ties, edges, ambiguous parties, long paths, direct visits: or the test above shows little."""
+    on_path = oracle.paths(world, 30)
+    parties = {touch.party for path in on_path.values() for touch in path}
+    assert {oracle.AMBIGUOUS, oracle.DIRECT, ("channel", "email")} <= parties
+    assert max(len(path) for path in on_path.values()) >= 8
+    everything = oracle.touches(world)
+    orders = oracle.orders(world)
+    ages = [
+        (order.at - touch.at).total_seconds() / 86400
+        for order in orders
+        for touch in everything.get(order.person, [])
+    ]
+    assert sum(age in (7, 14, 28, 30) for age in ages) >= 10
+    assert sum(age == 0 for age in ages) >= 5
+    assert any(
+        one.at == two.at and one.party != two.party
+        for path in on_path.values()
+        for one, two in pairwise(path)
+    )
+    assert sum(order.code == oracle.AMBIGUOUS for order in orders) >= 3

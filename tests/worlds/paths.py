@@ -1,0 +1,195 @@
+"""A shop in which everything about attribution meets: ties, edges of windows, ambiguous marks.
+
+Times lie on a coarse grid, so touches of one instant and touches exactly a window before an order
+come about by themselves; a microsecond is added or taken here and there. Devices belong to one
+person each, as `tests.oracle.attribution` assumes.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.worlds.small import Delivery
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+DAYS = 84
+AS_OF = START + timedelta(days=DAYS)
+WINDOWS = [7, 14, 28, 30, 90]
+
+CONFIG = f"""
+as_of = {AS_OF.isoformat()}
+threads = 2
+memory_limit = "1GiB"
+
+[sources.drops]
+kind = "drops"
+folder = "drops"
+account = "small"
+currency = "EUR"
+
+[dbt_vars]
+attribution_windows_days = {WINDOWS}
+"""
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def _at(day: float, microseconds: int = 0) -> str:
+    moment = START + timedelta(days=day, microseconds=microseconds)
+    return moment.isoformat(timespec="microseconds")
+
+
+def _link(creator: str, first: float, last: float | None, **marks: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "link_id": f"l-{creator}-{marks['utm_campaign']}",
+        "creator_id": creator,
+        "valid_from": _at(first),
+        **marks,
+    }
+    return row if last is None else {**row, "valid_to": _at(last)}
+
+
+def _tags(marks: dict[str, str]) -> dict[str, str]:
+    return {k.removeprefix("utm_"): v for k, v in marks.items() if k.startswith("utm_")}
+
+
+def rows(seed: int = 11, people: int = 120) -> Rows:
+    """Entity → delivered rows."""
+    luck = random.Random(seed)
+    creators = [f"c{number}" for number in range(4)]
+    found: Rows = {
+        "creators": [
+            {"creator_id": creator, "status": "active", "consent_basis": "contract"}
+            for creator in creators
+        ],
+        "tracked_links": [
+            *(
+                _link(creator, -100, None, utm_source="ig", utm_campaign=creator)
+                for creator in creators
+            ),
+            # Marks that move from one to another with both in between, and a link that ends.
+            _link("c0", -100, 40, utm_source="ig", utm_campaign="moved"),
+            _link("c1", 30, None, utm_source="ig", utm_campaign="moved"),
+            _link("c2", -100, 28, utm_source="facebook", utm_campaign="ends"),
+        ],
+        "promo_codes": [
+            {"code": "MOVED", "creator_id": "c0", "valid_from": _at(-100), "valid_to": _at(42)},
+            {"code": "MOVED", "creator_id": "c1", "valid_from": _at(42)},
+            {"code": "BOTH", "creator_id": "c2", "valid_from": _at(-100), "valid_to": _at(80)},
+            {"code": "BOTH", "creator_id": "c3", "valid_from": _at(20), "valid_to": _at(80)},
+            {"code": "ONE", "creator_id": "c3", "valid_from": _at(-100)},
+        ],
+        "link_clicks": [],
+        "activity_events": [],
+        "orders": [],
+        "order_touches": [],
+    }
+    for number in range(people):
+        _live(found, luck, f"u{number}")
+    return found
+
+
+def _day(luck: random.Random, grid: tuple[int, int, int]) -> float:
+    first, last, steps = grid
+    return luck.randint(first, last) / steps
+
+
+def _nudge(luck: random.Random) -> int:
+    return luck.choice([0, 0, 0, 0, 1, -1])
+
+
+def _live(found: Rows, luck: random.Random, person: str) -> None:
+    """One person's clicks, visits and orders."""
+    device = f"d-{person}"
+    # Some keep to a few days or hours, so that their touches tie.
+    grid = luck.choice([(0, DAYS - 1, 1), (0, 2 * DAYS - 2, 2), (20, 34, 1)])
+    bought = luck.random() < 0.8
+    bought = luck.random() < 0.8
+    for _ in range(luck.choice([0, 1, 2, 3, 4, 6, 9, 15])):
+        day, name = _day(luck, grid), len(found["link_clicks"]) + len(found["activity_events"])
+        kind = luck.random()
+        signed_in = {"user_id": person} if bought and luck.random() < 0.3 else {}
+        if kind < 0.5:
+            link = luck.choice(found["tracked_links"])
+            found["link_clicks"].append(
+                {
+                    "click_id": f"k{name}",
+                    "link_id": link["link_id"],
+                    "clicked_at": _at(day, _nudge(luck)),
+                    "anonymous_id": device,
+                }
+            )
+            if luck.random() < 0.3:  # the landing page, with and without the click's name
+                found["activity_events"].append(
+                    {
+                        "event_id": f"e{name}-landing",
+                        "event_type": "page_view",
+                        "platform": "web",
+                        "occurred_at": _at(day + 10 / 86400),
+                        "anonymous_id": device,
+                        "utm": _tags(link),
+                        **({"click_id": f"k{name}"} if luck.random() < 0.5 else {}),
+                        **signed_in,
+                    }
+                )
+            continue
+        source = luck.choice(["newsletter", "google", "facebook", "ig", "ig", "odd", None])
+        marks: dict[str, str] = {} if source is None else {"utm_source": source}
+        if source == "ig":
+            marks["utm_campaign"] = luck.choice(["c0", "c1", "c2", "c3", "moved", "gone"])
+        elif source == "facebook" and luck.random() < 0.5:
+            marks["utm_campaign"] = "ends"
+        for page in range(luck.choice([1, 1, 2, 3])):
+            found["activity_events"].append(
+                {
+                    "event_id": f"e{name}-{page}",
+                    "event_type": luck.choice(["page_view", "product_view"]),
+                    "platform": "web",
+                    "occurred_at": _at(day + page * 29 / 1440, _nudge(luck)),
+                    "anonymous_id": device,
+                    "utm": _tags(marks),
+                    **signed_in,
+                }
+            )
+    for _ in range(luck.choice([1, 1, 2, 3]) if bought else 0):
+        _buy(found, luck, person, device, _day(luck, grid))
+
+
+def _buy(found: Rows, luck: random.Random, person: str, device: str, day: float) -> None:
+    name = f"o{len(found['orders'])}"
+    found["orders"].append(
+        {
+            "order_id": name,
+            "ordered_at": _at(day),
+            "customer_id": f"cust-{person}",
+            "user_id": person,
+            "anonymous_id": device,
+            "currency": "EUR",
+            "gross_amount": f"{luck.randint(0, 9999) / 100:.2f}",
+            "discount_amount": "0.00",
+            "financial_status": "paid",
+            "discount_codes": luck.choice(
+                [[], [], [], ["moved"], ["BOTH"], ["ONE"], ["ONE", "moved"], ["NOBODY"]]
+            ),
+        }
+    )
+    if luck.random() < 0.3:
+        for role, age in (("first", luck.choice([0, 7, 20])), ("last", luck.choice([0, 0.01]))):
+            source = luck.choice([None, "newsletter", "google", "ig"])
+            visit = {"order_id": name, "touch_role": role, "touch_at": _at(day - age)}
+            if source:
+                visit["utm_source"] = source
+            if source == "ig":
+                visit["utm_campaign"] = luck.choice(["c0", "moved"])
+            found["order_touches"].append({**visit, "is_journey_ready": True})
+
+
+def deliveries(world: Rows) -> list[Delivery]:
+    """One file an entity."""
+    return [
+        Delivery(entity, f"{entity}.ndjson", tuple(content))
+        for entity, content in world.items()
+        if content
+    ]
