@@ -33,8 +33,8 @@ touches as (
 
     select *
     from {{ ref('int_creator_touches__unioned') }}
-    -- what somebody was merely shown is no act of his
-    where touch_type != 'campaign_exposure'
+    -- what somebody was merely shown is no act of his, and what a shop remembers is told by events
+    where touch_type not in ('campaign_exposure', 'order_visit')
 
 ),
 

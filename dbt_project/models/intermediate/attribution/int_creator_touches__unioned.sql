@@ -18,6 +18,7 @@ final as (
         platform,
         touch_type,
         is_click,
+        is_repeat,
         is_ambiguous,
         touch_at
 

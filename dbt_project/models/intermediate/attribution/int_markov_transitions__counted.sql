@@ -10,7 +10,7 @@ with touches as (
 
     select *
     from {{ ref('int_touches__sequenced') }}
-    where is_click
+    where path_number is not null
 
 ),
 

@@ -29,7 +29,7 @@ touches as (
 
     select *
     from {{ ref('int_touches__sequenced') }}
-    where is_click
+    where path_number is not null
 
 ),
 

@@ -179,6 +179,7 @@ visits as (
         person_key,
         utm_marks,
         channel_marks,
+        {{ source_platform('utm_source') }} as source_platform,
         false as is_remembered,
         occurred_at as touch_at
 
@@ -195,6 +196,7 @@ visits as (
         orders.person_key,
         marked_order_touches.utm_marks,
         marked_order_touches.channel_marks,
+        {{ source_platform('marked_order_touches.utm_source') }} as source_platform,
         true as is_remembered,
         marked_order_touches.touch_at
 
@@ -230,8 +232,12 @@ marked_visits as (
         utm_creators.post_key,
         utm_creators.link_key,
         utm_creators.campaign_key,
-        utm_creators.platform,
         case
+            when utm_creators.utm_marks is null then visits.source_platform
+            else utm_creators.platform
+        end as platform,
+        case
+            when visits.is_remembered then 'order_visit'
             when utm_creators.utm_marks is null then 'channel_visit'
             else 'utm_visit'
         end as touch_type,
@@ -337,17 +343,19 @@ compared_touches as (
 ),
 
 -- Trackers repeat the marks on every page, and the landing page follows its click: pages of one
--- visit are one touch.
-distinct_touches as (
+-- visit are one touch of the path.
+repeated_touches as (
 
-    select *
+    select
+        *,
+        is_visit
+        and coalesce(
+            touch_at
+            <= previous_touch_at + interval '{{ var("touch_repeat_minutes") }} minutes',
+            false
+        ) as is_repeat
 
     from compared_touches
-
-    where not is_visit
-        or previous_touch_at is null
-        or touch_at
-        > previous_touch_at + interval '{{ var("touch_repeat_minutes") }} minutes'
 
 ),
 
@@ -360,23 +368,26 @@ path_touches as (
             order by touch_at, touch_key
         ) as path_number
 
-    from distinct_touches
+    from repeated_touches
 
     where is_click
+        and not is_repeat
 
 ),
 
 numbered_touches as (
 
     select
-        distinct_touches.*,
+        repeated_touches.*,
         path_touches.path_number,
-        case when distinct_touches.is_click then {{ decay_era('distinct_touches.touch_at') }} end
-            as decay_era
+        case
+            when path_touches.path_number is not null
+                then {{ decay_era('repeated_touches.touch_at') }}
+        end as decay_era
 
-    from distinct_touches
+    from repeated_touches
     left join path_touches
-        on distinct_touches.touch_key = path_touches.touch_key
+        on repeated_touches.touch_key = path_touches.touch_key
 
 ),
 
@@ -396,10 +407,11 @@ final as (
         platform,
         touch_type,
         is_click,
+        is_repeat,
         party_type = 'ambiguous' as is_ambiguous,
         path_number,
         case
-            when is_click
+            when path_number is not null
                 then max(case when {{ is_not_direct }} then path_number end) over (
                         partition by owner_person_key
                         order by path_number
@@ -407,7 +419,7 @@ final as (
                     )
         end as last_non_direct_number,
         case
-            when is_click
+            when path_number is not null
                 then max(case when party_type != 'channel' then path_number end) over (
                         partition by owner_person_key
                         order by path_number

@@ -92,7 +92,8 @@ journey_credits as (
         party_key,
         count(*) as order_count,
         sum(journey_share) as order_credit,
-        sum(cast(journey_share * net_sales_amount as decimal(38, 12))) as net_sales_amount
+        -- wide before the product: narrow decimals overflow from a hundred euros on
+        sum(cast(journey_share as decimal(38, 12)) * net_sales_amount) as net_sales_amount
 
     from journey_shares
 

@@ -29,6 +29,7 @@ clicks as (
 
     where
         is_click
+        and not is_repeat
         and (creator_key is not null or is_ambiguous)
 
 ),
@@ -38,6 +39,12 @@ sessions as (
     select * from {{ ref('fct_sessions') }}
 
     where creator_key is not null
+
+),
+
+evidence as (
+
+    select * from {{ ref('int_order_evidence__unioned') }}
 
 ),
 
@@ -399,37 +406,93 @@ period_code_estimates as (
 
 ),
 
-grid as (
+-- An order counts once for a creator, by the strongest evidence that names him or her: a code, then
+-- a click, then an answer. Several creators may have a claim to one order, so sums over creators
+-- exceed the shop.
+period_evidence as (
 
     select
-        period_clicks.creator_key,
-        period_clicks.period_type,
-        period_clicks.period_start_date,
-        rules.model,
-        rules.window_days
+        evidence.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        evidence.window_days,
+        count(*) filter (where evidence.has_code) as low_order_count,
+        count(*) filter (where evidence.has_code or evidence.has_click) as mid_order_count,
+        count(*) as high_order_count,
+        case
+            when
+                min(orders.currency_code) = max(orders.currency_code)
+                then min(orders.currency_code)
+        end as currency_code,
+        sum(case when evidence.has_code then orders.net_sales_amount else 0 end)
+            as low_net_sales_amount,
+        sum(
+            case
+                when evidence.has_code or evidence.has_click then orders.net_sales_amount else 0
+            end
+        ) as mid_net_sales_amount,
+        sum(orders.net_sales_amount) as high_net_sales_amount
+
+    from evidence
+
+    -- order_key is unique in orders; a day lies in one period of each type, on purpose
+    inner join orders on evidence.order_key = orders.order_key
+    inner join date_periods on orders.order_date = date_periods.calendar_date
+
+    group by
+        evidence.creator_key,
+        date_periods.period_type,
+        date_periods.period_start_date,
+        evidence.window_days
+
+),
+
+creator_periods as (
+
+    select
+        creator_key,
+        period_type,
+        period_start_date
     from period_clicks
-    cross join rules
-
-    union distinct
-
-    select
-        period_sessions.creator_key,
-        period_sessions.period_type,
-        period_sessions.period_start_date,
-        rules.model,
-        rules.window_days
-    from period_sessions
-    cross join rules
 
     union distinct
 
     select
         creator_key,
         period_type,
-        period_start_date,
-        model,
-        window_days
+        period_start_date
+    from period_sessions
+
+    union distinct
+
+    select
+        creator_key,
+        period_type,
+        period_start_date
     from period_credits
+
+    union distinct
+
+    select
+        creator_key,
+        period_type,
+        period_start_date
+    from period_evidence
+
+),
+
+-- Every rule has its row, also where it credits nothing: that is what rules disagree about.
+grid as (
+
+    select
+        creator_periods.creator_key,
+        creator_periods.period_type,
+        creator_periods.period_start_date,
+        rules.model,
+        rules.window_days
+
+    from creator_periods
+    cross join rules
 
 ),
 
@@ -441,7 +504,10 @@ final as (
         grid.period_type,
         grid.model,
         cast(grid.window_days as integer) as window_days,
-        period_credits.currency_code,
+        case
+            when period_credits.order_count is null then period_evidence.currency_code
+            else period_credits.currency_code
+        end as currency_code,
         period_costs.currency_code as cost_currency_code,
         coalesce(period_persons.reliability, 'insufficient') as person_conversion_rate_reliability,
         {% for metric in exposed %}
@@ -459,6 +525,9 @@ final as (
         coalesce(period_credits.order_count, 0) as order_count,
         coalesce(period_credits.new_customer_count, 0) as new_customer_count,
         coalesce(period_credits.unconverted_order_count, 0) as unconverted_order_count,
+        coalesce(period_evidence.low_order_count, 0) as triangulated_low_order_count,
+        coalesce(period_evidence.mid_order_count, 0) as triangulated_mid_order_count,
+        coalesce(period_evidence.high_order_count, 0) as triangulated_high_order_count,
         coalesce(period_persons.denominator_count, 0) as person_conversion_denominator_count,
         coalesce(period_persons.numerator_count, 0) as person_conversion_numerator_count,
         cast({{ credit_share }} as decimal(38, 12)) as order_credit_share,
@@ -469,6 +538,45 @@ final as (
         period_exposures.mean_follower_count,
         cast(period_costs.cost_amount as decimal(38, 4)) as cost_amount,
         cast(period_costs.cost_amount_reporting as decimal(38, 4)) as cost_amount_reporting,
+        cast(
+            case
+                when period_evidence.high_order_count is null then 0
+                when
+                    period_evidence.currency_code
+                    = coalesce(period_credits.currency_code, period_evidence.currency_code)
+                    and (
+                        period_credits.order_count is null
+                        or period_credits.currency_code is not null
+                    )
+                    then period_evidence.low_net_sales_amount
+            end as decimal(38, 4)
+        ) as triangulated_low_net_sales_amount,
+        cast(
+            case
+                when period_evidence.high_order_count is null then 0
+                when
+                    period_evidence.currency_code
+                    = coalesce(period_credits.currency_code, period_evidence.currency_code)
+                    and (
+                        period_credits.order_count is null
+                        or period_credits.currency_code is not null
+                    )
+                    then period_evidence.mid_net_sales_amount
+            end as decimal(38, 4)
+        ) as triangulated_mid_net_sales_amount,
+        cast(
+            case
+                when period_evidence.high_order_count is null then 0
+                when
+                    period_evidence.currency_code
+                    = coalesce(period_credits.currency_code, period_evidence.currency_code)
+                    and (
+                        period_credits.order_count is null
+                        or period_credits.currency_code is not null
+                    )
+                    then period_evidence.high_net_sales_amount
+            end as decimal(38, 4)
+        ) as triangulated_high_net_sales_amount,
         {{ safe_rate('period_persons.numerator_count', 'period_persons.denominator_count') }}
             as person_conversion_rate,
         period_persons.shrunk as person_conversion_rate_shrunk,
@@ -510,6 +618,12 @@ final as (
             grid.creator_key = period_sessions.creator_key
             and grid.period_type = period_sessions.period_type
             and grid.period_start_date = period_sessions.period_start_date
+    left join period_evidence
+        on
+            grid.creator_key = period_evidence.creator_key
+            and grid.period_type = period_evidence.period_type
+            and grid.period_start_date = period_evidence.period_start_date
+            and grid.window_days = period_evidence.window_days
     left join period_persons
         on
             grid.creator_key = period_persons.creator_key
