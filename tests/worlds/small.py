@@ -184,7 +184,157 @@ def deliveries(seed: int = 7) -> list[Delivery]:
             ),
         )
     )
+    files += _repairs(people, orders)
     return files
+
+
+def _repairs(people: list[str], orders: list[dict[str, Any]]) -> list[Delivery]:
+    """What changes who is credited with orders that came before: one file for each cause."""
+    marks = {"utm_source": "ig", "utm_campaign": "spring"}
+    return [
+        # Clicks that come weeks late, and visits by marks whose link moves to another creator.
+        Delivery(
+            "link_clicks",
+            "clicks-late.ndjson",
+            tuple(
+                {
+                    "click_id": f"late{number}",
+                    "link_id": f"l-c{number % 6}",
+                    "clicked_at": _at(number * 4.5 + 1),
+                    "anonymous_id": f"{person}-laptop",
+                }
+                for number, person in enumerate(people[::2])
+            ),
+        ),
+        Delivery(
+            "activity_events",
+            "marked.ndjson",
+            tuple(
+                {
+                    "event_id": f"marked{number}",
+                    "event_type": "page_view",
+                    "occurred_at": _at(number * 2.2),
+                    "anonymous_id": f"{person}-phone",
+                    "utm": [
+                        {"source": "ig", "campaign": "spring"},
+                        {"source": "newsletter", "medium": "email"},
+                        {"source": "google"},
+                    ][number % 3],
+                }
+                for number, person in enumerate(people)
+            ),
+        ),
+        *(
+            Delivery(
+                "tracked_links",
+                f"marks-{version}.ndjson",
+                (
+                    {
+                        "link_id": "l-spring",
+                        "creator_id": creator,
+                        "valid_from": _at(first),
+                        "updated_at": _at(version),
+                        **marks,
+                    },
+                ),
+            )
+            for version, creator, first in ((1, "c3", 0), (2, "c4", 10))
+        ),
+        Delivery(
+            "tracked_links",
+            "moved.ndjson",
+            (
+                {
+                    "link_id": "l-c5",
+                    "slug": "c5",
+                    "creator_id": "c4",
+                    "platform": "tiktok",
+                    "valid_from": _at(0),
+                    "updated_at": _at(40),
+                },
+            ),
+        ),
+        # A code whose owner was wrong from the beginning.
+        Delivery(
+            "promo_codes",
+            "codes-moved.ndjson",
+            (
+                {
+                    "code": "BEN5",
+                    "creator_id": "c3",
+                    "valid_from": _at(0),
+                    "updated_at": _at(50),
+                },
+            ),
+        ),
+        # Two customers turn out to be one person, and an order from before anybody's first.
+        Delivery(
+            "identity_links",
+            "alias.ndjson",
+            (
+                {
+                    "left_type": "customer",
+                    "left_id": f"cust-{people[2]}",
+                    "right_type": "customer",
+                    "right_id": f"cust-{people[3]}",
+                    "link_type": "alias",
+                    "first_seen_at": _at(30),
+                    "confidence": "deterministic",
+                },
+            ),
+        ),
+        Delivery(
+            "orders",
+            "orders-found.ndjson",
+            tuple(
+                {**order, "order_id": f"found{number}", "ordered_at": _at(0.2 + number)}
+                for number, order in enumerate(orders[:3])
+            ),
+        ),
+        Delivery(
+            "order_touches",
+            "visits.ndjson",
+            tuple(
+                {
+                    "order_id": order["order_id"],
+                    "touch_role": role,
+                    "touch_at": order["ordered_at"],
+                    **(marks if number % 2 else {}),
+                }
+                for number, order in enumerate(orders[::5])
+                for role in ("first", "last")
+            ),
+        ),
+        Delivery(
+            "survey_responses",
+            "answers.ndjson",
+            tuple(
+                {
+                    "response_id": f"s{number}",
+                    "order_id": order["order_id"],
+                    "asked_at": order["ordered_at"],
+                    "creator_id": f"c{number % 6}",
+                }
+                for number, order in enumerate(orders[::3])
+            ),
+        ),
+        Delivery(
+            "platform_claims",
+            "claims.ndjson",
+            tuple(
+                {
+                    "claim_id": f"pc{day}",
+                    "platform": ("instagram", "google")[day % 2],
+                    "claim_date": (START + timedelta(days=day)).date().isoformat(),
+                    "conversions": 2,
+                    "value": "90.00",
+                    "window_days": 7,
+                    "is_view_through": day % 3 == 0,
+                }
+                for day in range(0, DAYS, 4)
+            ),
+        ),
+    ]
 
 
 def _weekly(
