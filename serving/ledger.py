@@ -1,9 +1,10 @@
 """A copy of the ledger beside the publications, so that `setae status` answers during a run.
 
 `serving/ledger.duckdb`, schema `ops`: the tables of `ops` that say what happened (files, gate
-results, builds, incidents, quarantine by rule and status; no payload), and `publications`, every
-one this home has made. It is written anew and renamed into place by `copy_ledger`, as the last step
-of each `publish`; it is derived, so a damaged one is simply made again.
+results, builds, incidents, quarantine by rule and status; no payload), `publications`, every one
+this home has made, and `credit_restatements`, what each credited otherwise than the one before.
+It is written anew and renamed into place by `copy_ledger`, as the last step of each `publish`;
+it is derived, so a damaged one is simply made again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from serving import restatements
 from serving.publications import current, make_durable, publications, temporary_name
 from setae.settings import Settings
 from setae.warehouse import (
@@ -87,6 +89,7 @@ def copy_ledger(settings: Settings) -> Path:
                 connection.execute("create schema target.ops")
                 _copy_tables(connection, home)
                 _copy_publications(connection, home, final)
+                restatements.copy_into(connection, home.serving, "target.ops.credit_restatements")
                 connection.execute("checkpoint target")
             finally:
                 connection.close()

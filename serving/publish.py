@@ -22,7 +22,7 @@ from typing import Any
 
 import duckdb
 
-from serving import publications as shelf
+from serving import publications as shelf, restatements
 from serving.content import BUILD_MARK, MARTS_SCHEMA, PUBLICATION_TABLE, Content, content_hash
 from serving.ledger import copy_ledger
 from serving.publications import Publication
@@ -65,6 +65,10 @@ _COMMENTS = {
     "gate_passed_count": "Checks before publication that passed.",
     "gate_warned_count": "Checks of severity warn that failed; see the gate report.",
     "gate_no_history_count": "Checks that had too little history to judge.",
+    "restated_order_count": "Orders whose default credit is another than in the publication "
+    "before, because a mapping, a click or an identity came late or moved.",
+    "restatements": "What that moved, by month of the order and party: orders and money more or "
+    "less than in the publication before.",
 }
 
 
@@ -149,6 +153,8 @@ def publish(
     serving = home.serving
     with storage_errors(serving):
         shelf.settle(serving)
+        newest = shelf.highest_sequence(serving, home.damaged)
+        restatements.sweep(serving, newest)
         told.step("hash the marts")
         build, content = _read_marts(settings)
         gate = _gate_summary(settings, build)
@@ -158,9 +164,7 @@ def publish(
             return kept
         _need_space(home)
         publication = Publication(
-            run_id=shelf.make_run_id(
-                build.as_of, shelf.highest_sequence(serving, home.damaged) + 1
-            ),
+            run_id=shelf.make_run_id(build.as_of, newest + 1),
             published_at=datetime.now(UTC),
             as_of=build.as_of,
             data_through_date=build.data_through_date,
@@ -438,6 +442,14 @@ def _complete_copy(
             for name in _marts(connection):
                 if BUILD_MARK in name:
                     connection.execute(f"drop table {MARTS_SCHEMA}.{quote(name)}")
+            serving = Home(settings.home).serving
+            shown = shelf.current(serving)
+            restatements.find(
+                connection, shelf.database_path(serving, shown) if shown is not None else None
+            )
+            restatements.keep(
+                connection, serving, publication.run_id, shown.run_id if shown else None
+            )
             _write_publication_table(connection, publication)
             connection.execute("checkpoint")
             names = _marts(connection)
@@ -485,14 +497,17 @@ def _write_publication_table(
             table_hashes map(varchar, varchar) not null,
             gate_passed_count bigint not null,
             gate_warned_count bigint not null,
-            gate_no_history_count bigint not null
+            gate_no_history_count bigint not null,
+            restated_order_count bigint not null,
+            restatements {restatements.SUMMARY_TYPE} not null
         )
         """
     )
     counts, hashes = publication.row_counts, publication.table_hashes
     connection.execute(
         f"insert into {table} values "
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, map(?, ?::bigint[]), map(?, ?), ?, ?, ?)",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, map(?, ?::bigint[]), map(?, ?), ?, ?, ?, "
+        f"{restatements.RESTATED_ORDERS}, {restatements.SUMMARY})",
         [
             publication.run_id,
             publication.published_at.replace(tzinfo=None),
