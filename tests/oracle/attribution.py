@@ -75,20 +75,26 @@ def touches(rows: Rows) -> dict[str, list[Touch]]:
     links = {row["link_id"]: row for row in rows["tracked_links"]}
     found: dict[str, list[Touch]] = defaultdict(list)
     known_clicks = set()
-    previous: dict[tuple[str, str], datetime] = {}
+    previous: dict[tuple[str, str | None], datetime] = {}
+    landings = _landings(rows)
     for row in sorted(
         rows["link_clicks"], key=lambda row: (instant(row["clicked_at"]), key(row["click_id"]))
     ):
         link, at = links[row["link_id"]], instant(row["clicked_at"])
         # Repetitions of a click on one link within 30 seconds are out.
-        same = (row["link_id"], row["anonymous_id"])
-        repeated = same in previous and at - previous[same] <= timedelta(seconds=30)
+        same = (row["link_id"], row.get("anonymous_id"))
+        repeated = (
+            same[1] is not None
+            and same in previous
+            and at - previous[same] <= timedelta(seconds=30)
+        )
         previous[same] = at
         if not _valid(link, at):
             continue
         known_clicks.add(row["click_id"])
-        if not repeated:
-            found[people[row["anonymous_id"]]].append(
+        device = landings.get(row["click_id"], row.get("anonymous_id"))
+        if not repeated and device is not None:
+            found[people[device]].append(
                 Touch(
                     at, f"click:{key(row['click_id'])}", ("creator", key(link["creator_id"])), False
                 )
@@ -116,11 +122,20 @@ def touches(rows: Rows) -> dict[str, list[Touch]]:
     return {person: _distinct(list_) for person, list_ in found.items()}
 
 
+def _landings(rows: Rows) -> dict[str, str]:
+    """Click → the device of the first visit that names it."""
+    named = [row for row in rows["activity_events"] if row.get("click_id")]
+    named.sort(key=lambda row: (instant(row["occurred_at"]), key(row["event_id"])), reverse=True)
+    return {row["click_id"]: row["anonymous_id"] for row in named}
+
+
 def owners(rows: Rows) -> dict[str, str]:
     """Device → the person who ever signed in on it, else the device itself."""
     found = {}
     for entity in ("link_clicks", "activity_events", "orders"):
         for row in rows[entity]:
+            if "anonymous_id" not in row:
+                continue
             found.setdefault(row["anonymous_id"], row["anonymous_id"])
             if row.get("user_id"):
                 found[row["anonymous_id"]] = row["user_id"]

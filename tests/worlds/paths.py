@@ -106,22 +106,23 @@ def _live(found: Rows, luck: random.Random, person: str) -> None:
     # Some keep to a few days or hours, so that their touches tie.
     grid = luck.choice([(0, DAYS - 1, 1), (0, 2 * DAYS - 2, 2), (20, 34, 1)])
     bought = luck.random() < 0.8
-    bought = luck.random() < 0.8
     for _ in range(luck.choice([0, 1, 2, 3, 4, 6, 9, 15])):
         day, name = _day(luck, grid), len(found["link_clicks"]) + len(found["activity_events"])
         kind = luck.random()
         signed_in = {"user_id": person} if bought and luck.random() < 0.3 else {}
         if kind < 0.5:
             link = luck.choice(found["tracked_links"])
-            found["link_clicks"].append(
-                {
-                    "click_id": f"k{name}",
-                    "link_id": link["link_id"],
-                    "clicked_at": _at(day, _nudge(luck)),
-                    "anonymous_id": device,
-                }
-            )
-            if luck.random() < 0.3:  # the landing page, with and without the click's name
+            click = {
+                "click_id": f"k{name}",
+                "link_id": link["link_id"],
+                "clicked_at": _at(day, _nudge(luck)),
+                # its own cookie jar, or none that could be read
+                **luck.choice(
+                    [{"anonymous_id": device}] * 4 + [{"anonymous_id": f"jar{name}"}, {}]
+                ),
+            }
+            found["link_clicks"].append(click)
+            if luck.random() < 0.4:  # the landing page, with and without the click's name
                 found["activity_events"].append(
                     {
                         "event_id": f"e{name}-landing",
@@ -130,7 +131,7 @@ def _live(found: Rows, luck: random.Random, person: str) -> None:
                         "occurred_at": _at(day + 10 / 86400),
                         "anonymous_id": device,
                         "utm": _tags(link),
-                        **({"click_id": f"k{name}"} if luck.random() < 0.5 else {}),
+                        **({"click_id": f"k{name}"} if luck.random() < 0.6 else {}),
                         **signed_in,
                     }
                 )
@@ -167,7 +168,7 @@ def _buy(found: Rows, luck: random.Random, person: str, device: str, day: float)
             "user_id": person,
             "anonymous_id": device,
             "currency": "EUR",
-            "gross_amount": f"{luck.randint(0, 9999) / 100:.2f}",
+            "gross_amount": f"{luck.randint(0, 10 ** luck.choice([4, 4, 6, 8])) / 100:.2f}",
             "discount_amount": "0.00",
             "financial_status": "paid",
             "discount_codes": luck.choice(

@@ -63,43 +63,92 @@ first_owners as (
 
 ),
 
+-- The visit that a click led to, by the click's id in its address: the first page of it.
+ranked_landings as (
+
+    select
+        click_key,
+        person_key,
+        row_number() over (
+            partition by click_key
+            order by occurred_at, event_key
+        ) as landing_rank
+
+    from events
+
+    where click_key is not null
+        and not is_excluded
+
+),
+
+landings as (
+
+    select
+        click_key,
+        person_key
+
+    from ranked_landings
+
+    where landing_rank = 1
+
+),
+
 counted_clicks as (
 
     select
-        clicks.*,
-        coalesce(
-            {{ identity_key('user', 'user_pid') }},
-            {{ identity_key('visitor', 'visitor_pid') }}
-        ) as identity_key
+        *,
+        {{ identity_key('user', 'user_pid') }} as user_identity_key,
+        {{ identity_key('visitor', 'visitor_pid') }} as visitor_identity_key
 
     from clicks
 
-    where clicks.creator_key is not null
-        and not clicks.is_bot
-        and not clicks.is_duplicate
+    where creator_key is not null
+        and not is_bot
+        and not is_duplicate
+
+),
+
+-- Whose a click is: the user's it names, else of whoever landed by it, else the device's. Links
+-- are often opened where the shop's cookie is not read, so a click's own device says least.
+identified_clicks as (
+
+    select
+        counted_clicks.*,
+        coalesce(
+            user_ranges.person_key, landings.person_key, device_ranges.person_key
+        ) as person_key
+
+    from counted_clicks
+    left join persons as user_ranges
+        on counted_clicks.user_identity_key = user_ranges.identity_key
+            and {{ is_valid_at('user_ranges', 'counted_clicks.clicked_at') }}
+    left join landings
+        on counted_clicks.click_key = landings.click_key
+    left join persons as device_ranges
+        on counted_clicks.visitor_identity_key = device_ranges.identity_key
+            and {{ is_valid_at('device_ranges', 'counted_clicks.clicked_at') }}
 
 ),
 
 link_clicks as (
 
     select
-        'click:' || counted_clicks.click_key as touch_key,
-        persons.person_key,
+        'click:' || click_key as touch_key,
+        person_key,
         'creator' as party_type,
-        counted_clicks.creator_key as party_key,
-        counted_clicks.post_key,
-        counted_clicks.link_key,
-        counted_clicks.campaign_key,
-        counted_clicks.platform,
+        creator_key as party_key,
+        post_key,
+        link_key,
+        campaign_key,
+        platform,
         'link_click' as touch_type,
         true as is_click,
         false as is_visit,
-        counted_clicks.clicked_at as touch_at
+        clicked_at as touch_at
 
-    from counted_clicks
-    inner join persons
-        on counted_clicks.identity_key = persons.identity_key
-            and {{ is_valid_at('persons', 'counted_clicks.clicked_at') }}
+    from identified_clicks
+
+    where person_key is not null
 
 ),
 

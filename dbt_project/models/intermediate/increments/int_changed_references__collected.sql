@@ -2,6 +2,7 @@
     ('raw_drops', 'activity_events', 'identity', identity_key('visitor', 'visitor_pid')),
     ('raw_drops', 'activity_events', 'identity', identity_key('user', 'user_pid')),
     ('raw_drops', 'activity_events', 'order', make_key('drops', '_source_account', 'order_id')),
+    ('raw_drops', 'activity_events', 'click', make_key('drops', '_source_account', 'click_id')),
     ('raw_drops', 'link_clicks', 'identity', identity_key('visitor', 'visitor_pid')),
     ('raw_drops', 'link_clicks', 'identity', identity_key('user', 'user_pid')),
     ('raw_drops', 'link_clicks', 'click', make_key('drops', '_source_account', 'click_id')),

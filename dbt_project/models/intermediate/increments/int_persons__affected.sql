@@ -60,7 +60,28 @@ order_touches as (
 
 ),
 
--- A device that changed concerns everybody who ever had it; a link, everybody who clicked on it.
+-- A link concerns everybody who clicked on it, and a visit that names a click changes whose it is.
+changed_clicks as (
+
+    select clicks.*
+
+    from clicks
+    inner join changed_references
+        on clicks.link_key = changed_references.reference_value
+            and changed_references.reference_type = 'link'
+
+    union
+
+    select clicks.*
+
+    from clicks
+    inner join changed_references
+        on clicks.click_key = changed_references.reference_value
+            and changed_references.reference_type = 'click'
+
+),
+
+-- A device that changed concerns everybody who ever had it.
 changed_identities as (
 
     select reference_value as identity_key
@@ -71,21 +92,15 @@ changed_identities as (
 
     union
 
-    select {{ identity_key('visitor', 'clicks.visitor_pid') }} as identity_key
+    select {{ identity_key('visitor', 'visitor_pid') }} as identity_key
 
-    from clicks
-    inner join changed_references
-        on clicks.link_key = changed_references.reference_value
-            and changed_references.reference_type = 'link'
+    from changed_clicks
 
     union
 
-    select {{ identity_key('user', 'clicks.user_pid') }} as identity_key
+    select {{ identity_key('user', 'user_pid') }} as identity_key
 
-    from clicks
-    inner join changed_references
-        on clicks.link_key = changed_references.reference_value
-            and changed_references.reference_type = 'link'
+    from changed_clicks
 
 ),
 
@@ -185,6 +200,19 @@ affected as (
     inner join changed_references
         on events.click_key = changed_references.reference_value
             and changed_references.reference_type = 'click'
+
+    union all
+
+    select
+        events.person_key,
+        'link' as reason
+
+    from events
+    inner join changed_clicks
+        on events.click_key = changed_clicks.click_key
+    inner join changed_references
+        on changed_clicks.link_key = changed_references.reference_value
+            and changed_references.reference_type = 'link'
 
     union all
 
