@@ -42,6 +42,17 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "fct_code_integrity_weekly": ("order_discount_codes", "orders", "coupon_redemptions"),
     "fct_attribution_credits": ("orders", "transactions"),
     "fct_creator_conversion": ("link_clicks", "code_redemptions", "coupon_redemptions"),
+    "fct_tier_conversion": ("link_clicks", "code_redemptions", "coupon_redemptions"),
+    "fct_creator_funnel": ("link_clicks", "activity_events"),
+    "fct_credit_overlap": ("orders", "transactions"),
+    "fct_model_disagreement": ("orders", "transactions"),
+    "fct_markov_transitions": ("link_clicks", "activity_events", "order_touches"),
+    "fct_channel_removal_effects": ("link_clicks", "activity_events", "order_touches"),
+    "fct_platform_reconciliation_daily": ("platform_claims", "link_clicks"),
+    "fct_refund_maturity": ("orders", "transactions"),
+    "fct_creator_costs": ("creator_costs",),
+    "fct_creator_payouts": ("affiliate_conversions",),
+    "fct_ambassador_conversion": ("referrals",),
 }
 """Feeds of which a mart needs at least one; without any it is empty by nature."""
 
