@@ -41,6 +41,9 @@ source that brings the customer, so a dropped list of creators cannot name a cus
 The key of a session is its person's with the instant behind it; both are compared beside it.
 """
 
+UNEQUAL = ("fct_ambassador_conversion",)
+"""Marts that are told by dropped referrals, which name both customers: see above."""
+
 CONFIG = """
 as_of = {as_of}
 business_timezone = "{zone}"
@@ -139,7 +142,7 @@ def test_a_shop_through_its_interface_gives_the_marts_of_its_drops(
     different = {
         table.name: (table.columns_only_a, table.columns_only_b, table.details)
         for table in result.tables
-        if not table.equal
+        if not table.equal and table.name not in UNEQUAL
     }
     assert not different
     rows = {table.name: table.rows_a or 0 for table in result.tables}
