@@ -6,6 +6,7 @@ UV_VERSION := 0.13.9
 DATA ?= simulated
 KILLS ?= 20
 SEED ?= 1
+PER_MODEL ?= 4
 
 export UV_PYTHON_DOWNLOADS := never
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
@@ -18,7 +19,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install demo up evaluate new-source test test-orders test-kills test-scheduler \
+.PHONY: help install demo up evaluate mutations new-source test test-orders test-kills test-scheduler \
   test-browser test-compat test-python check lint typecheck docs clean
 
 help: ## What each target does
@@ -60,6 +61,9 @@ test-orders: $(READY) ## Fifty orders of delivery end in the same content hash (
 
 test-kills: $(READY) ## KILLS=20 [SEED=1]: runs killed at random moments end in the clean run's hash
 	@SETAE_TEST_KILLS=$(KILLS) SETAE_TEST_SEED=$(SEED) $(BIN)/pytest -m kills -s
+
+mutations: $(READY) ## PER_MODEL=4 [SEED=1]: wrong formulas, one at a time; how many the unit tests see
+	@$(BIN)/python -m tests.mutation --per-model $(PER_MODEL) --seed $(SEED)
 
 test-scheduler: $(READY) ## The DAGs under a real scheduler (needs postgresql)
 	@$(BIN)/pytest -m scheduler
