@@ -23,7 +23,7 @@ from tests.integration.conftest import content_hashes, published, run_cli, small
 from tests.worlds import small
 from tests.worlds.small import Delivery
 
-PERMUTATIONS = int(os.environ.get("SETAE_TEST_PERMUTATIONS", "2"))
+PERMUTATIONS = int(os.environ.get("SETAE_TEST_PERMUTATIONS", "1"))
 
 KILLS = (
     ("fetch drops", ("fetch:after_data", "fetch:after_file:5")),
@@ -95,16 +95,9 @@ def test_a_rebuild_from_landing_gives_the_same_bits(
     assert content_hashes(undisturbed.home) == expected
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [{"SETAE_THREADS": "1", "TZ": "America/New_York"}, {"TZ": "Pacific/Apia"}],
-    ids=["one thread, New York", "two threads, Apia"],
-)
-def test_threads_and_the_process_zone_do_not_show(
-    tmp_path: Path, expected: dict[str, str], variables: dict[str, str]
-) -> None:
+def test_threads_and_the_process_zone_do_not_show(tmp_path: Path, expected: dict[str, str]) -> None:
     settings = small_home(tmp_path / "home")
-    outcome = run_cli(settings.home, "run", env=variables)
+    outcome = run_cli(settings.home, "run", env={"SETAE_THREADS": "1", "TZ": "Pacific/Apia"})
     assert outcome.returncode == 0, outcome.stderr
     assert content_hashes(settings.home) == expected
 

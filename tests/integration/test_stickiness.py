@@ -38,6 +38,8 @@ class Case:
     seed: int
     rules: oracle.Rules
     variables: str = ""
+    built_steps: tuple[str, ...] = STEPS
+    """What came in steps that are left out is built with the next one."""
 
     @property
     def config(self) -> str:
@@ -90,6 +92,7 @@ retention_segment_periods = []
             is_rolling=True,
             lookback_days=7,
         ),
+        built_steps=(STEPS[0], STEPS[-1]),
         variables="""
 split_on_new_creator_touch = false
 active_minimum_events = 2
@@ -121,6 +124,8 @@ def test_every_step_of_a_delivery_ends_in_what_the_oracle_says(case: Case, tmp_p
     for step in STEPS:
         for delivery in world.deliveries(step):
             delivery.write(settings.home / "drops")
+        if step not in case.built_steps:
+            continue
         stages.fetch(settings, source="drops")
         stages.load(settings)
         stages.check(settings, stage="raw")

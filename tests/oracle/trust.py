@@ -145,13 +145,17 @@ def read(
         )
     for row in rows["order_touches"]:
         world.order_touches.append({**row, "at": instant(row["touch_at"])})
-    for row in rows["promo_codes"]:
+    # Of the versions of one code from one moment on, the newest says whose it is.
+    newest: dict[tuple[str, str], Row] = {}
+    for row in sorted(rows["promo_codes"], key=lambda row: str(row.get("updated_at", ""))):
+        newest[row["code"].upper(), row["valid_from"]] = row
+    for (code, start), row in newest.items():
         end = row.get("valid_to")
         world.codes.append(
             {
-                "code": row["code"].upper(),
+                "code": code,
                 "creator": key(row["creator_id"]),
-                "from": instant(row["valid_from"]),
+                "from": instant(start),
                 "to": instant(end) if end else None,
             }
         )

@@ -37,7 +37,7 @@ def commands() -> list[tuple[str, ...]]:
 
 def test_every_command_of_the_promise_is_there() -> None:
     stages = "fetch load check transform publish run rebuild"
-    around = "init status quarantine compare doctor airflow up demo simulate"
+    around = "init status quarantine compare doctor airflow up demo simulate evaluate"
     assert {name for name, *_ in commands()} == {*stages.split(), *around.split()}
 
 
