@@ -601,8 +601,8 @@ WHY: dict[tuple[str, str], str] = {
     ("demo", "error"): (
         "The oracle is told the true rates, also of purchases that nothing ties to a click, and "
         "the estimate is drawn towards what is seen. What is left when both aim at the part seen "
-        "is under *error / oracle's, seen*; in crowds of people that are seen whole the estimator "
-        "is within the goal (above)."
+        "is under *error / oracle's, seen*; in crowds of people that are seen whole the "
+        "estimator's error, not its coverage, is within the goal (above)."
     ),
     ("null", "lift"): (
         "Nobody causes anything here. Few visits can be followed for so long in one world of "
