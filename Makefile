@@ -84,7 +84,7 @@ lint: $(READY) ## ruff, sqlfluff, yamllint, import-linter, dbt-bouncer
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/yamllint --strict .
 	@$(BIN)/lint-imports
-	@$(BIN)/sqlfluff lint --disable-progress-bar --nocolor dbt_project
+	@$(BIN)/sqlfluff lint --processes 0 --disable-progress-bar --nocolor dbt_project
 	@$(BIN)/dbt parse --quiet --project-dir dbt_project --profiles-dir dbt_project
 	@$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
 
