@@ -9,7 +9,6 @@ final as (
     select
         touch_key,
         person_key,
-        owner_person_key,
         creator_key,
         post_key,
         link_key,

@@ -34,7 +34,7 @@ windows as (
 changes as (
 
     select
-        owner_person_key,
+        person_key,
         window_days,
         first_number as path_number,
         1 as start_count,
@@ -46,7 +46,7 @@ changes as (
     union all
 
     select
-        owner_person_key,
+        person_key,
         window_days,
         first_number + 1 as path_number,
         0 as start_count,
@@ -58,7 +58,7 @@ changes as (
     union all
 
     select
-        owner_person_key,
+        person_key,
         window_days,
         last_number as path_number,
         0 as start_count,
@@ -70,7 +70,7 @@ changes as (
     union all
 
     select
-        owner_person_key,
+        person_key,
         window_days,
         last_number + 1 as path_number,
         0 as start_count,
@@ -84,7 +84,7 @@ changes as (
 changes_by_touch as (
 
     select
-        owner_person_key,
+        person_key,
         window_days,
         path_number,
         sum(start_count) as start_count,
@@ -94,14 +94,14 @@ changes_by_touch as (
 
     from changes
 
-    group by owner_person_key, window_days, path_number
+    group by person_key, window_days, path_number
 
 ),
 
 covered_touches as (
 
     select
-        touches.owner_person_key,
+        touches.person_key,
         touches.path_number,
         touches.party_type,
         touches.party_key,
@@ -117,12 +117,12 @@ covered_touches as (
     cross join windows
 
     left join changes_by_touch
-        on touches.owner_person_key = changes_by_touch.owner_person_key
+        on touches.person_key = changes_by_touch.person_key
             and touches.path_number = changes_by_touch.path_number
             and windows.window_days = changes_by_touch.window_days
 
     window running_touches as (
-        partition by touches.owner_person_key, windows.window_days
+        partition by touches.person_key, windows.window_days
         order by touches.path_number
         rows between unbounded preceding and current row
     )
@@ -154,7 +154,7 @@ neighboured_touches as (
     from covered_touches
 
     window person_touches as (
-        partition by owner_person_key, window_days
+        partition by person_key, window_days
         order by path_number
     )
 

@@ -46,7 +46,7 @@ touched_orders as (
 
     select
         order_key,
-        owner_person_key,
+        person_key,
         ordered_at,
         {{ decay_era('ordered_at') }} as order_era,
         {{ decay_era("ordered_at - interval '" ~ longest_days ~ " days'") }} as first_era
@@ -54,7 +54,7 @@ touched_orders as (
     from orders
 
     where not is_excluded
-        and owner_person_key in (select touches.owner_person_key from touches)
+        and person_key in (select touches.person_key from touches)
 
 ),
 
@@ -64,7 +64,7 @@ marks as (
 
     select
         order_key,
-        owner_person_key,
+        person_key,
         order_era,
         first_era,
         0 as window_days,
@@ -75,7 +75,7 @@ marks as (
 
     select
         touched_orders.order_key,
-        touched_orders.owner_person_key,
+        touched_orders.person_key,
         touched_orders.order_era,
         touched_orders.first_era,
         windows.window_days,
@@ -88,19 +88,19 @@ marks as (
 person_stream as (
 
     select
-        owner_person_key,
+        person_key,
         touch_at as happened_at,
         0 as mark_order,
         1 as touch_count,
         cast(null as varchar) as order_key,
         cast(null as integer) as window_days
     from touches
-    where owner_person_key in (select touched_orders.owner_person_key from touched_orders)
+    where person_key in (select touched_orders.person_key from touched_orders)
 
     union all
 
     select
-        owner_person_key,
+        person_key,
         marked_at as happened_at,
         1 as mark_order,
         0 as touch_count,
@@ -113,11 +113,11 @@ person_stream as (
 counted_stream as (
 
     select
-        owner_person_key,
+        person_key,
         order_key,
         window_days,
         sum(touch_count) over (
-            partition by owner_person_key
+            partition by person_key
             order by happened_at, mark_order
             rows between unbounded preceding and current row
         ) as running_count
@@ -130,7 +130,7 @@ paths as (
 
     select
         order_marks.order_key,
-        order_marks.owner_person_key,
+        order_marks.person_key,
         window_marks.window_days,
         cast(window_marks.running_count + 1 as bigint) as first_number,
         cast(order_marks.running_count as bigint) as last_number
@@ -152,7 +152,7 @@ chosen_touches as (
     select
         paths.order_key,
         paths.window_days,
-        paths.owner_person_key,
+        paths.person_key,
         paths.first_number,
         paths.last_number,
         first_touches.party_type as first_party_type,
@@ -167,17 +167,17 @@ chosen_touches as (
 
     from paths
     inner join touches as first_touches
-        on paths.owner_person_key = first_touches.owner_person_key
+        on paths.person_key = first_touches.person_key
             and paths.first_number = first_touches.path_number
     inner join touches as last_touches
-        on paths.owner_person_key = last_touches.owner_person_key
+        on paths.person_key = last_touches.person_key
             and paths.last_number = last_touches.path_number
     left join touches as non_direct_touches
-        on paths.owner_person_key = non_direct_touches.owner_person_key
+        on paths.person_key = non_direct_touches.person_key
             and last_touches.last_non_direct_number = non_direct_touches.path_number
             and paths.first_number <= non_direct_touches.path_number
     left join touches as creator_touches
-        on paths.owner_person_key = creator_touches.owner_person_key
+        on paths.person_key = creator_touches.person_key
             and last_touches.last_creator_number = creator_touches.path_number
             and paths.first_number <= creator_touches.path_number
 
@@ -186,21 +186,21 @@ chosen_touches as (
 person_eras as (
 
     select
-        owner_person_key,
+        person_key,
         decay_era,
         party_type,
         party_key
 
     from touches
 
-    group by owner_person_key, decay_era, party_type, party_key
+    group by person_key, decay_era, party_type, party_key
 
 ),
 
 party_stream as (
 
     select
-        owner_person_key,
+        person_key,
         decay_era,
         party_type,
         party_key,
@@ -213,13 +213,13 @@ party_stream as (
         cast(null as integer) as order_era,
         cast(null as integer) as window_days
     from touches
-    where owner_person_key in (select paths.owner_person_key from paths)
+    where person_key in (select paths.person_key from paths)
 
     union all
 
     -- fans out over the parties of the person in the two eras a window may meet
     select
-        marks.owner_person_key,
+        marks.person_key,
         person_eras.decay_era,
         person_eras.party_type,
         person_eras.party_key,
@@ -233,7 +233,7 @@ party_stream as (
         marks.window_days
     from marks
     inner join person_eras
-        on marks.owner_person_key = person_eras.owner_person_key
+        on marks.person_key = person_eras.person_key
             and marks.first_era <= person_eras.decay_era
             and marks.order_era >= person_eras.decay_era
     where marks.order_key in (select paths.order_key from paths)
@@ -256,7 +256,7 @@ summed_stream as (
     from party_stream
 
     window running_party as (
-        partition by owner_person_key, decay_era, party_type, party_key
+        partition by person_key, decay_era, party_type, party_key
         order by happened_at, mark_order
         rows between unbounded preceding and current row
     )
@@ -306,7 +306,7 @@ final as (
 
     select
         parties.order_key,
-        chosen_touches.owner_person_key,
+        chosen_touches.person_key,
         parties.party_key,
         parties.window_days,
         parties.party_type,

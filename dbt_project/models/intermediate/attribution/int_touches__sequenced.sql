@@ -57,12 +57,6 @@ classified_marks as (
 
 ),
 
-first_owners as (
-
-    {{ first_owners('persons') }}
-
-),
-
 -- The visit that a click led to, by the click's id in its address: the first page of it.
 ranked_landings as (
 
@@ -364,30 +358,16 @@ unioned as (
 
 ),
 
-owned_touches as (
-
-    select
-        unioned.*,
-        coalesce(first_owners.owner_person_key, unioned.person_key) as owner_person_key
-
-    from unioned
-
-    -- a device has one first owner
-    left join first_owners
-        on unioned.person_key = first_owners.device_person_key
-
-),
-
 compared_touches as (
 
     select
         *,
         lag(touch_at) over (
-            partition by owner_person_key, is_click, party_type, party_key
+            partition by person_key, is_click, party_type, party_key
             order by touch_at, touch_key
         ) as previous_touch_at
 
-    from owned_touches
+    from unioned
 
 ),
 
@@ -413,7 +393,7 @@ path_touches as (
     select
         touch_key,
         row_number() over (
-            partition by owner_person_key
+            partition by person_key
             order by touch_at, touch_key
         ) as path_number
 
@@ -445,7 +425,6 @@ final as (
     select
         touch_key,
         person_key,
-        owner_person_key,
         party_type,
         party_key,
         case when party_type = 'creator' then party_key end as creator_key,
@@ -462,7 +441,7 @@ final as (
         case
             when path_number is not null
                 then max(case when {{ is_not_direct }} then path_number end) over (
-                        partition by owner_person_key
+                        partition by person_key
                         order by path_number
                         rows between unbounded preceding and current row
                     )
@@ -470,7 +449,7 @@ final as (
         case
             when path_number is not null
                 then max(case when party_type != 'channel' then path_number end) over (
-                        partition by owner_person_key
+                        partition by person_key
                         order by path_number
                         rows between unbounded preceding and current row
                     )

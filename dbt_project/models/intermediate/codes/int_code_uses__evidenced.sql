@@ -74,7 +74,6 @@ uses as (
         order_codes.creator_key,
         order_codes.is_ambiguous,
         orders.person_key,
-        orders.owner_person_key,
         orders.order_date,
         orders.ordered_at,
         orders.customer_order_number > 1 as is_returning_customer
@@ -113,7 +112,7 @@ clicked_uses as (
     -- fans out over the clicks of a person and is folded at once
     inner join touches
         on
-            uses.owner_person_key = touches.owner_person_key
+            uses.person_key = touches.person_key
             and uses.ordered_at >= touches.touch_at
 
     where touches.touch_at > uses.ordered_at - interval '{{ lookback_days }} days'

@@ -17,18 +17,17 @@ orders as (
 
 ),
 
--- What was clicked before anybody signed in on the device is the first owner's, as for credit.
 ranked_clicks as (
 
     select
         touch_key,
         coalesce(creator_key, 'ambiguous') as creator_key,
-        owner_person_key as person_key,
+        person_key,
         coalesce(platform, 'unknown') as platform,
         touch_date as clicked_date,
         touch_at as clicked_at,
         row_number() over (
-            partition by coalesce(creator_key, 'ambiguous'), owner_person_key
+            partition by coalesce(creator_key, 'ambiguous'), person_key
             order by touch_at asc, touch_key asc
         ) as click_rank
 
@@ -64,7 +63,7 @@ final as (
 
     from first_clicks
     left join orders
-        on first_clicks.person_key = orders.owner_person_key
+        on first_clicks.person_key = orders.person_key
             and first_clicks.clicked_at <= orders.ordered_at
 
     group by

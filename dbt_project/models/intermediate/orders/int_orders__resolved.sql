@@ -36,12 +36,6 @@ order_channels as (
 
 ),
 
-first_owners as (
-
-    {{ first_owners('persons') }}
-
-),
-
 identified_orders as (
 
     select
@@ -62,20 +56,12 @@ resolved_orders as (
 
     select
         identified_orders.*,
-        coalesce(persons.person_key, 'order:' || identified_orders.order_key) as person_key,
-        coalesce(
-            first_owners.owner_person_key,
-            persons.person_key,
-            'order:' || identified_orders.order_key
-        ) as owner_person_key
+        coalesce(persons.person_key, 'order:' || identified_orders.order_key) as person_key
 
     from identified_orders
     left join persons
         on identified_orders.identity_key = persons.identity_key
             and {{ is_valid_at('persons', 'identified_orders.ordered_at') }}
-    -- a device has one first owner
-    left join first_owners
-        on persons.person_key = first_owners.device_person_key
 
 ),
 
@@ -184,7 +170,6 @@ final as (
     select
         returned_orders.order_key,
         returned_orders.person_key,
-        returned_orders.owner_person_key,
         returned_orders.customer_key,
         case
             when code_totals.has_ambiguous_code or code_totals.owner_count > 1 then null

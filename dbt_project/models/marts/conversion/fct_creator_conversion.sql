@@ -235,13 +235,13 @@ creator_clicks as (
 
     select
         coalesce(creator_key, 'ambiguous') as creator_key,
-        owner_person_key as person_key,
+        person_key,
         touch_date,
         count(*) as click_count
 
     from clicks
 
-    group by coalesce(creator_key, 'ambiguous'), owner_person_key, touch_date
+    group by coalesce(creator_key, 'ambiguous'), person_key, touch_date
 
 ),
 

@@ -91,13 +91,13 @@ claims_by_day as (
 touched_platforms as (
 
     select
-        touches.owner_person_key,
+        touches.person_key,
         claiming_platforms.platform
 
     from touches
     inner join claiming_platforms on touches.platform = claiming_platforms.touch_platform
 
-    group by touches.owner_person_key, claiming_platforms.platform
+    group by touches.person_key, claiming_platforms.platform
 
 ),
 
@@ -105,7 +105,7 @@ touched_platforms as (
 platform_stream as (
 
     select
-        touches.owner_person_key,
+        touches.person_key,
         claiming_platforms.platform,
         touches.touch_at as happened_at,
         0 as mark_order,
@@ -118,14 +118,14 @@ platform_stream as (
 
     -- fans out over the platforms that claim anything, a handful
     select
-        orders.owner_person_key,
+        orders.person_key,
         touched_platforms.platform,
         orders.ordered_at as happened_at,
         1 as mark_order,
         cast(null as timestamp) as touch_at,
         orders.order_key
     from orders
-    inner join touched_platforms on orders.owner_person_key = touched_platforms.owner_person_key
+    inner join touched_platforms on orders.person_key = touched_platforms.person_key
 
 ),
 
@@ -135,7 +135,7 @@ last_touches as (
         platform,
         order_key,
         max(touch_at) over (
-            partition by owner_person_key, platform
+            partition by person_key, platform
             order by happened_at, mark_order
             rows between unbounded preceding and current row
         ) as last_touch_at
@@ -203,7 +203,7 @@ credited_platforms as (
     inner join orders on credits.order_key = orders.order_key
     inner join touches
         on
-            orders.owner_person_key = touches.owner_person_key
+            orders.person_key = touches.person_key
             and credits.party_type = touches.party_type
             and credits.party_key = touches.party_key
             and credits.touch_at = touches.touch_at

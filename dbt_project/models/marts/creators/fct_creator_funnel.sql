@@ -13,12 +13,6 @@ with touches as (
 
 ),
 
-persons as (
-
-    select * from {{ ref('int_persons__resolved') }}
-
-),
-
 events as (
 
     select * from {{ ref('int_activity_events__resolved') }}
@@ -43,17 +37,11 @@ orders as (
 
 ),
 
-first_owners as (
-
-    {{ first_owners('persons') }}
-
-),
-
 weekly_clicks as (
 
     select
         creator_key,
-        owner_person_key,
+        person_key,
         {{ week_start_date('touch_date') }} as click_week_start_date,
         touch_at
 
@@ -65,7 +53,7 @@ entries as (
 
     select
         creator_key,
-        owner_person_key,
+        person_key,
         click_week_start_date,
         count(*) as click_count,
         min(touch_at) as clicked_at,
@@ -73,20 +61,7 @@ entries as (
 
     from weekly_clicks
 
-    group by creator_key, owner_person_key, click_week_start_date
-
-),
-
-owned_sessions as (
-
-    select
-        sessions.*,
-        coalesce(first_owners.owner_person_key, sessions.person_key) as owner_person_key
-
-    from sessions
-
-    -- a device has one first owner
-    left join first_owners on sessions.person_key = first_owners.device_person_key
+    group by creator_key, person_key, click_week_start_date
 
 ),
 
@@ -95,11 +70,11 @@ creator_sessions as (
 
     select
         creator_key,
-        owner_person_key,
+        person_key,
         {{ week_start_date(business_date('touched_at')) }} as click_week_start_date,
         count(*) as session_count
 
-    from owned_sessions
+    from sessions
 
     where
         creator_key is not null
@@ -107,7 +82,7 @@ creator_sessions as (
 
     group by
         creator_key,
-        owner_person_key,
+        person_key,
         {{ week_start_date(business_date('touched_at')) }}
 
 ),
@@ -117,7 +92,7 @@ creator_sessions as (
 stream as (
 
     select
-        owner_person_key,
+        person_key,
         clicked_at as happened_at,
         0 as step_order,
         'entry' as step,
@@ -128,31 +103,29 @@ stream as (
     union all
 
     select
-        coalesce(first_owners.owner_person_key, events.person_key) as owner_person_key,
-        events.occurred_at as happened_at,
+        person_key,
+        occurred_at as happened_at,
         1 as step_order,
-        events.event_type as step,
+        event_type as step,
         cast(null as varchar) as creator_key,
         cast(null as date) as click_week_start_date
     from events
-    -- a device has one first owner
-    left join first_owners on events.person_key = first_owners.device_person_key
 
     union all
 
     select
-        owner_person_key,
+        person_key,
         ended_at as happened_at,
         1 as step_order,
         'session_end' as step,
         cast(null as varchar) as creator_key,
         cast(null as date) as click_week_start_date
-    from owned_sessions
+    from sessions
 
     union all
 
     select
-        owner_person_key,
+        person_key,
         ordered_at as happened_at,
         1 as step_order,
         'order' as step,
@@ -167,7 +140,7 @@ followed_stream as (
     select
         step,
         creator_key,
-        owner_person_key,
+        person_key,
         click_week_start_date,
         min(case when step = 'product_view' then happened_at end) over ahead as product_viewed_at,
         min(case when step = 'add_to_cart' then happened_at end) over ahead as added_to_cart_at,
@@ -177,7 +150,7 @@ followed_stream as (
     from stream
 
     window ahead as (
-        partition by owner_person_key
+        partition by person_key
         order by happened_at, step_order
         rows between current row and unbounded following
     )
@@ -189,18 +162,18 @@ entry_orders as (
 
     select
         entries.creator_key,
-        entries.owner_person_key,
+        entries.person_key,
         entries.click_week_start_date,
         count(*) as order_count
 
     from entries
     inner join orders
         on
-            entries.owner_person_key = orders.owner_person_key
+            entries.person_key = orders.person_key
             and entries.clicked_at <= orders.ordered_at
             and entries.window_ends_at > orders.ordered_at
 
-    group by entries.creator_key, entries.owner_person_key, entries.click_week_start_date
+    group by entries.creator_key, entries.person_key, entries.click_week_start_date
 
 ),
 
@@ -208,7 +181,7 @@ followed_entries as (
 
     select
         entries.creator_key,
-        entries.owner_person_key,
+        entries.person_key,
         entries.click_week_start_date,
         entries.click_count,
         coalesce(creator_sessions.session_count, 0) as session_count,
@@ -238,18 +211,18 @@ followed_entries as (
     inner join followed_stream
         on
             entries.creator_key = followed_stream.creator_key
-            and entries.owner_person_key = followed_stream.owner_person_key
+            and entries.person_key = followed_stream.person_key
             and entries.click_week_start_date = followed_stream.click_week_start_date
             and followed_stream.step = 'entry'
     left join creator_sessions
         on
             entries.creator_key = creator_sessions.creator_key
-            and entries.owner_person_key = creator_sessions.owner_person_key
+            and entries.person_key = creator_sessions.person_key
             and entries.click_week_start_date = creator_sessions.click_week_start_date
     left join entry_orders
         on
             entries.creator_key = entry_orders.creator_key
-            and entries.owner_person_key = entry_orders.owner_person_key
+            and entries.person_key = entry_orders.person_key
             and entries.click_week_start_date = entry_orders.click_week_start_date
 
 ),
@@ -263,7 +236,7 @@ ranked_entries as (
             order by
                 case when has_ordered then 0 else 1 end asc,
                 microseconds_to_order asc,
-                owner_person_key asc
+                person_key asc
         ) as order_rank,
         count(case when has_ordered then 1 end) over (
             partition by creator_key, click_week_start_date
