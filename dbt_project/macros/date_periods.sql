@@ -37,3 +37,14 @@
         max(calendar_date) over () as period_last_date
     from {{ dates }}
 {%- endmacro %}
+
+
+{# Each period once, from the rows of `date_periods`. #}
+{% macro periods(date_periods) -%}
+    select
+        period_type,
+        period_start_date,
+        max(period_last_date) as period_last_date
+    from {{ date_periods }}
+    group by period_type, period_start_date
+{%- endmacro %}

@@ -64,21 +64,9 @@ channels as (
 
 ),
 
-models as (
+rules as (
 
-    {% for model in var('attribution_models') %}
-        select '{{ model }}' as model
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-
-),
-
-windows as (
-
-    {% for window_days in var('attribution_windows_days') %}
-        select cast({{ window_days }} as integer) as window_days
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {{ attribution_rules() }}
 
 ),
 
@@ -103,8 +91,8 @@ code_weights as (
 
     select
         order_codes.order_key,
-        models.model,
-        windows.window_days,
+        rules.model,
+        rules.window_days,
         order_codes.party_type,
         order_codes.party_key,
         cast(1 as decimal(38, 0)) as weight,
@@ -112,9 +100,7 @@ code_weights as (
 
     from order_codes
 
-    cross join windows
-
-    inner join models on models.model in ({{ quoted_list(code_models) }})
+    inner join rules on rules.model in ({{ quoted_list(code_models) }})
 
 ),
 
@@ -122,11 +108,11 @@ path_weights as (
 
     select
         order_paths.order_key,
-        models.model,
+        rules.model,
         order_paths.window_days,
         order_paths.party_type,
         order_paths.party_key,
-        case models.model
+        case rules.model
             when 'first_touch' then case when order_paths.is_first then 1 else 0 end
             when 'last_touch' then case when order_paths.is_last then 1 else 0 end
             when 'last_non_direct' then case when order_paths.is_last_non_direct then 1 else 0 end
@@ -179,13 +165,16 @@ path_weights as (
             when 'shapley' then 1
         end as weight,
         case
-            when models.model = 'first_touch' then order_paths.path_first_touch_at
+            when rules.model = 'first_touch' then order_paths.path_first_touch_at
             else order_paths.last_touch_at
         end as touch_at
 
     from order_paths
 
-    inner join models on models.model != 'code'
+    inner join rules
+        on
+            order_paths.window_days = rules.window_days
+            and rules.model != 'code'
 
     -- one row per order, per channel and per party of a chain on the right
     left join order_codes on order_paths.order_key = order_codes.order_key

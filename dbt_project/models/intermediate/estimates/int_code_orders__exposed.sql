@@ -78,14 +78,7 @@ date_periods as (
 
 periods as (
 
-    select
-        period_type,
-        period_start_date,
-        max(period_last_date) as period_last_date
-
-    from date_periods
-
-    group by period_type, period_start_date
+    {{ periods('date_periods') }}
 
 ),
 

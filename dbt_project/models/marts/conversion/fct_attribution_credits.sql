@@ -52,21 +52,9 @@ channels as (
 
 ),
 
-models as (
+rules as (
 
-    {% for model in var('attribution_models') %}
-        select '{{ model }}' as model
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-
-),
-
-windows as (
-
-    {% for window_days in var('attribution_windows_days') %}
-        select cast({{ window_days }} as integer) as window_days
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {{ attribution_rules() }}
 
 ),
 
@@ -131,8 +119,8 @@ left_over_credits as (
 
     select
         orders.order_key,
-        models.model,
-        windows.window_days,
+        rules.model,
+        rules.window_days,
         case when channels.channel_key is null then 'unattributed' else 'channel' end
             as party_type,
         coalesce(channels.channel_key, 'unattributed') as party_key,
@@ -143,19 +131,18 @@ left_over_credits as (
         orders.ordered_at
 
     from orders
-    cross join models
-    cross join windows
+    cross join rules
 
     -- channel_key is unique in channels, and an order has a party of a model and window or none
     left join channels
         on
             orders.channel_key = channels.channel_key
-            and models.model != 'code'
+            and rules.model != 'code'
     left join earned_keys
         on
             orders.order_key = earned_keys.order_key
-            and models.model = earned_keys.model
-            and windows.window_days = earned_keys.window_days
+            and rules.model = earned_keys.model
+            and rules.window_days = earned_keys.window_days
 
     where earned_keys.order_key is null
 

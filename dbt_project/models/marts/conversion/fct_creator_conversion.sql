@@ -1,4 +1,3 @@
-{% set windows = var('attribution_windows_days') %}
 {%- set credit_share = 'coalesce(period_credits.order_credit_share, 0)' -%}
 {%- set net_sales = 'case when period_credits.order_count is null then 0'
     ~ ' else period_credits.net_sales_amount end' -%}
@@ -100,15 +99,7 @@ dates as (
 
 rules as (
 
-    {% for model in var('attribution_models') %}
-        {% for window_days in windows %}
-            select
-                '{{ model }}' as model,
-                {{ window_days }} as window_days
-            {% if not loop.last %}union all{% endif %}
-        {% endfor %}
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {{ attribution_rules() }}
 
 ),
 
@@ -120,14 +111,7 @@ date_periods as (
 
 periods as (
 
-    select
-        period_type,
-        period_start_date,
-        max(period_last_date) as period_last_date
-
-    from date_periods
-
-    group by period_type, period_start_date
+    {{ periods('date_periods') }}
 
 ),
 
@@ -538,45 +522,21 @@ final as (
         period_exposures.mean_follower_count,
         cast(period_costs.cost_amount as decimal(38, 4)) as cost_amount,
         cast(period_costs.cost_amount_reporting as decimal(38, 4)) as cost_amount_reporting,
-        cast(
-            case
-                when period_evidence.high_order_count is null then 0
-                when
-                    period_evidence.currency_code
-                    = coalesce(period_credits.currency_code, period_evidence.currency_code)
-                    and (
-                        period_credits.order_count is null
-                        or period_credits.currency_code is not null
-                    )
-                    then period_evidence.low_net_sales_amount
-            end as decimal(38, 4)
-        ) as triangulated_low_net_sales_amount,
-        cast(
-            case
-                when period_evidence.high_order_count is null then 0
-                when
-                    period_evidence.currency_code
-                    = coalesce(period_credits.currency_code, period_evidence.currency_code)
-                    and (
-                        period_credits.order_count is null
-                        or period_credits.currency_code is not null
-                    )
-                    then period_evidence.mid_net_sales_amount
-            end as decimal(38, 4)
-        ) as triangulated_mid_net_sales_amount,
-        cast(
-            case
-                when period_evidence.high_order_count is null then 0
-                when
-                    period_evidence.currency_code
-                    = coalesce(period_credits.currency_code, period_evidence.currency_code)
-                    and (
-                        period_credits.order_count is null
-                        or period_credits.currency_code is not null
-                    )
-                    then period_evidence.high_net_sales_amount
-            end as decimal(38, 4)
-        ) as triangulated_high_net_sales_amount,
+        {% for bound in ['low', 'mid', 'high'] %}
+            cast(
+                case
+                    when period_evidence.high_order_count is null then 0
+                    when
+                        period_evidence.currency_code
+                        = coalesce(period_credits.currency_code, period_evidence.currency_code)
+                        and (
+                            period_credits.order_count is null
+                            or period_credits.currency_code is not null
+                        )
+                        then period_evidence.{{ bound }}_net_sales_amount
+                end as decimal(38, 4)
+            ) as triangulated_{{ bound }}_net_sales_amount,
+        {% endfor %}
         {{ safe_rate('period_persons.numerator_count', 'period_persons.denominator_count') }}
             as person_conversion_rate,
         period_persons.shrunk as person_conversion_rate_shrunk,

@@ -1,4 +1,3 @@
-{% set windows = var('attribution_windows_days') %}
 with conversions as (
 
     select * from {{ ref('int_tier_conversions__counted') }}
@@ -45,15 +44,7 @@ dates as (
 
 rules as (
 
-    {% for model in var('attribution_models') %}
-        {% for window_days in windows %}
-            select
-                '{{ model }}' as model,
-                {{ window_days }} as window_days
-            {% if not loop.last %}union all{% endif %}
-        {% endfor %}
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    {{ attribution_rules() }}
 
 ),
 
@@ -65,14 +56,7 @@ date_periods as (
 
 periods as (
 
-    select
-        period_type,
-        period_start_date,
-        max(period_last_date) as period_last_date
-
-    from date_periods
-
-    group by period_type, period_start_date
+    {{ periods('date_periods') }}
 
 ),
 
