@@ -514,11 +514,11 @@ def evaluate(
 
     Example: `setae evaluate --check`
     """
-    from setae import evaluation
+    from evaluation import command
 
     with _display() as progress:
         progress.step("evaluate")
-        evaluation.evaluate(
+        command.evaluate(
             console=out,
             small=small,
             check=check,

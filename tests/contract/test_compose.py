@@ -12,6 +12,7 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import jsonschema
@@ -122,7 +123,9 @@ def test_the_image_copies_every_package_and_nothing_that_is_missing():
     dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     names = {name for line in copied for name in line.split()}
-    assert {"setae", "ingestion", "quality", "serving", "dbt_project", "dags"} <= names
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert {*packages, "dbt_project", "dags"} <= names
     for name in names:
         assert (ROOT / name).exists(), name
 

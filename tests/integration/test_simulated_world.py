@@ -8,11 +8,11 @@ from collections import Counter
 import duckdb
 import pytest
 
-from estimation import evaluation
+from evaluation import figures, worlds
 from ingestion import quarantine
 from ingestion.synthetic.scenario import preset
 from ingestion.synthetic.world import Summary, generate
-from setae import recovery, stages
+from setae import stages
 from setae.settings import Settings
 from setae.warehouse import Home, connect
 from tests import searching
@@ -110,10 +110,10 @@ def test_orders_and_their_money_are_those_of_the_world(world: Summary, home: Set
 def test_what_the_marts_find_of_the_truth_is_no_worse_than_accepted(
     world: Summary, home: Settings
 ) -> None:
-    (tiny,) = recovery.SMALL
-    found = recovery.compare(tiny, marts=Home(home.home).marts, truth=world.folder / "truth")
-    accepted = recovery.from_json(evaluation.accepted("small_worlds"))
-    assert recovery.compare_accepted([found], accepted) == []
+    (tiny,) = worlds.SMALL
+    found = worlds.compare(tiny, marts=Home(home.home).marts, truth=world.folder / "truth")
+    accepted = worlds.from_json(figures.accepted("small_worlds"))
+    assert worlds.compare_accepted([found], accepted) == []
 
 
 def test_no_byte_of_the_home_names_a_person(world: Summary, home: Settings) -> None:

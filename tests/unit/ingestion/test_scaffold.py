@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -59,7 +60,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository with one more source, as `make new-source` makes it."""
     place = tmp_path_factory.mktemp("new") / "setae"
     unwanted = shutil.ignore_patterns(".*cache*", "__pycache__", "target", "logs")
-    for name in ("setae", "ingestion", "quality", "serving", "dags", "dbt_project", "docs"):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    for name in (*packages, "dags", "dbt_project", "docs"):
         shutil.copytree(ROOT / name, place / name, ignore=unwanted)
     shutil.copytree(ROOT / "tests", place / "tests", ignore=unwanted)
     shutil.copytree(ROOT / ".ci", place / ".ci", ignore=unwanted)

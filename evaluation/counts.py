@@ -1,24 +1,21 @@
 """The truth score at the level of counts: run the simulations, say how good the estimates are.
 
-`estimation/figures.json` holds what was last accepted, in full and in the small form that the
+`evaluation/figures.json` holds what was last accepted, in full and in the small form that the
 tests run. A change may not silently worsen it: `compare` names each figure that got worse by more
 than its tolerance.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any
 
-from estimation.simulation import LEVEL, WORLDS, Tally, World, simulate
-
-ACCEPTED = Path(__file__).with_name("figures.json")
+from evaluation import figures
+from evaluation.figures import accepted, percent, plain, rounded, table
+from evaluation.simulation import LEVEL, WORLDS, Tally, World, simulate
 
 FULL = {30: 400, 100: 150, 500: 60}
 """Simulations of each world by number of creators."""
@@ -117,38 +114,34 @@ def score(world: World, creators: int, tally: Tally) -> Score:
     has_tiers = sums["tiers"] > 0
 
     def ratio(name: str) -> float | None:
-        return _round(math.sqrt(sums[name] / sums["oracle_squared"])) if known else None
+        return rounded(math.sqrt(sums[name] / sums["oracle_squared"])) if known else None
 
     def each(name: str, *, when: bool = True, per: str = "simulations") -> float | None:
-        return _round(sums[name] / sums[per]) if when else None
+        return rounded(sums[name] / sums[per]) if when else None
 
     return Score(
         world=world.name,
         creators=creators,
         simulations=int(simulations),
-        coverage=_round(sums["covered"] / sums["creators"]),
-        bias=_round(sums["error"] / sums["rate"]),
-        error=_round(math.sqrt(sums["error_squared"] / sums["creators"]) / mean),
+        coverage=rounded(sums["covered"] / sums["creators"]),
+        bias=rounded(sums["error"] / sums["rate"]),
+        error=rounded(math.sqrt(sums["error_squared"] / sums["creators"]) / mean),
         error_ratio=ratio("error_squared"),
         raw_ratio=ratio("raw_squared"),
         rank=each("rank", when=varies),
         rank_oracle=each("rank_oracle", when=varies),
         rank_raw=each("rank_raw", when=varies),
-        top_said=_round(sums["top_said"] / simulations),
-        top_was=_round(sums["top_was"] / simulations),
-        first_shown=_round(sums["top_shown"] / simulations, 5),
-        first_true=_round(sums["top_true"] / simulations, 5),
-        first_shown_raw=_round(sums["top_shown_raw"] / simulations, 5),
-        first_true_raw=_round(sums["top_true_raw"] / simulations, 5),
+        top_said=rounded(sums["top_said"] / simulations),
+        top_was=rounded(sums["top_was"] / simulations),
+        first_shown=rounded(sums["top_shown"] / simulations, 5),
+        first_true=rounded(sums["top_true"] / simulations, 5),
+        first_shown_raw=rounded(sums["top_shown_raw"] / simulations, 5),
+        first_true_raw=rounded(sums["top_true_raw"] / simulations, 5),
         tier_coverage=each("tiers_covered", when=has_tiers, per="tiers"),
         tier_coverage_pooled=each("tiers_covered_pooled", when=has_tiers, per="tiers"),
         called=each("pairs_called", when=has_tiers, per="pairs"),
         called_right=each("pairs_called_right", when=has_tiers, per="pairs"),
     )
-
-
-def _round(value: float, digits: int = 4) -> float:
-    return round(value, digits) + 0.0
 
 
 def run(
@@ -230,7 +223,7 @@ def misses(scores: list[Score]) -> list[Miss]:
     return found
 
 
-TOLERANCES: Mapping[str, tuple[float, Callable[[float], float]]] = {
+TOLERANCES: figures.Rules = {
     "coverage": (0.01, lambda value: abs(value - LEVEL)),
     "bias": (0.02, abs),
     "error": (0.02, lambda value: value),
@@ -249,40 +242,18 @@ def compare(scores: list[Score], accepted: list[Score]) -> list[str]:
     for now in scores:
         before = known.get((now.world, now.creators))
         if before is None:
-            lines.append(f"{now.world}, {now.creators} creators: not in {ACCEPTED.name}")
+            lines.append(f"{now.world}, {now.creators} creators: not in {figures.ACCEPTED.name}")
             continue
         rules = dict(TOLERANCES)
         if now.world in equal:
             rules["called"] = (0.02, lambda value: value)
-        for name, (tolerance, badness) in rules.items():
-            value, was = getattr(now, name), getattr(before, name)
-            if (value is None) != (was is None):
-                lines.append(f"{now.world}, {now.creators} creators: {name} {was} → {value}")
-            elif value is not None and badness(value) - badness(was) > tolerance:
-                lines.append(
-                    f"{now.world}, {now.creators} creators: {name} {was} → {value}, "
-                    f"worse by more than {tolerance}"
-                )
+        lines += figures.worse(f"{now.world}, {now.creators} creators", now, before, rules)
     return lines
 
 
 def read(form: str) -> list[Score]:
     """The accepted figures of a form, `full` or `small`."""
     return [Score(**one) for one in accepted(form)]
-
-
-def accepted(form: str) -> list[dict[str, Any]]:
-    """The rows of a form as they stand in `figures.json`."""
-    return list(json.loads(ACCEPTED.read_text(encoding="utf-8"))[form])
-
-
-def write(**forms: list[Any]) -> None:
-    """Accept figures: replace the rows of the forms given."""
-    known: dict[str, Any] = {}
-    if ACCEPTED.exists():
-        known = json.loads(ACCEPTED.read_text(encoding="utf-8"))
-    text = json.dumps(known | forms, indent=1, sort_keys=True)
-    ACCEPTED.write_text(text + "\n", encoding="utf-8")
 
 
 COLUMNS = (
@@ -304,13 +275,13 @@ def rows(scores: list[Score]) -> list[tuple[str, ...]]:
         (
             one.world,
             str(one.creators),
-            _percent(one.coverage),
+            percent(one.coverage),
             f"{100 * one.bias:+.1f} %",
-            _plain(one.error_ratio) if one.error_ratio is not None else f"({_percent(one.error)})",
-            _plain(one.raw_ratio),
-            _plain(one.rank),
-            _plain(one.rank_oracle),
-            _plain(one.rank_raw),
+            plain(one.error_ratio) if one.error_ratio is not None else f"({percent(one.error)})",
+            plain(one.raw_ratio),
+            plain(one.rank),
+            plain(one.rank_oracle),
+            plain(one.rank_raw),
         )
         for one in scores
     ]
@@ -325,9 +296,9 @@ def tier_rows(scores: list[Score]) -> list[tuple[str, ...]]:
         (
             one.world,
             str(one.creators),
-            _percent(one.tier_coverage),
-            _percent(one.tier_coverage_pooled),
-            _percent(one.called),
+            percent(one.tier_coverage),
+            percent(one.tier_coverage_pooled),
+            percent(one.called),
         )
         for one in scores
         if one.tier_coverage is not None
@@ -354,7 +325,7 @@ def top_rows(scores: list[Score]) -> list[tuple[str, ...]]:
             one.world,
             str(one.creators),
             *(
-                _percent(value, 2) if families[one.world] == "rate" else f"{value:.3f}"
+                percent(value, 2) if families[one.world] == "rate" else f"{value:.3f}"
                 for value in (
                     one.first_shown,
                     one.first_true,
@@ -369,14 +340,6 @@ def top_rows(scores: list[Score]) -> list[tuple[str, ...]]:
     ]
 
 
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def _plain(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
 def page(scores: list[Score]) -> str:
     """The page of the docs.
 
@@ -386,10 +349,10 @@ def page(scores: list[Score]) -> str:
     missed = misses(scores)
     unexplained = sorted({(miss.score.world, miss.goal) for miss in missed} - WHY.keys())
     if unexplained:
-        raise ValueError(f"missed goals without a reason in evaluation.WHY: {unexplained}")
+        raise ValueError(f"missed goals without a reason in evaluation.counts.WHY: {unexplained}")
     lines = [_HEAD.format(simulations=len(WORLDS) * sum(FULL.values())), "## Worlds", ""]
     lines += [f"- **{world.name}**: {world.sentence}." for world in WORLDS]
-    lines += ["", "## One creator", "", *_table(COLUMNS, rows(scores)), "", _ONE]
+    lines += ["", "## One creator", "", *table(COLUMNS, rows(scores)), "", _ONE]
     lines += ["", "## Goals missed, and why", ""]
     for world, goal in dict.fromkeys((miss.score.world, miss.goal) for miss in missed):
         sizes = [
@@ -397,22 +360,15 @@ def page(scores: list[Score]) -> str:
             + (
                 f"{miss.observed:.2f}"
                 if goal == "error" and miss.observed is not None
-                else _percent(miss.score.error if miss.observed is None else miss.observed)
+                else percent(miss.score.error if miss.observed is None else miss.observed)
             )
             for miss in missed
             if (miss.score.world, miss.goal) == (world, goal)
         ]
         lines.append(f"- **{world}, {goal}** ({'; '.join(sizes)}). {WHY[world, goal]}")
-    lines += ["", "## The best creators", "", *_table(TOP_COLUMNS, top_rows(scores)), "", _TOP]
-    lines += ["", "## Tiers", "", *_table(TIER_COLUMNS, tier_rows(scores)), "", _TIERS, ""]
+    lines += ["", "## The best creators", "", *table(TOP_COLUMNS, top_rows(scores)), "", _TOP]
+    lines += ["", "## Tiers", "", *table(TIER_COLUMNS, tier_rows(scores)), "", _TIERS, ""]
     return "\n".join(lines)
-
-
-def _table(columns: tuple[str, ...], cells: list[tuple[str, ...]]) -> Iterator[str]:
-    yield "| " + " | ".join(column.strip() for column in columns) + " |"
-    yield "|---|" + "---:|" * (len(columns) - 1)
-    for row in cells:
-        yield "| " + " | ".join(row) + " |"
 
 
 _HEAD = """# How good are the estimates?
@@ -420,7 +376,7 @@ _HEAD = """# How good are the estimates?
 Creators whose true rates are known are simulated, their counts go through the very functions
 that the build calls, and the estimates are held against the truth. `make evaluate` runs
 {simulations:,} simulations and then [whole worlds through the whole pipeline](#the-whole-pipeline),
-and fails if a figure is worse than the accepted one (`estimation/figures.json`);
+and fails if a figure is worse than the accepted one (`evaluation/figures.json`);
 `make evaluate ACCEPT=1` accepts the figures and writes this page, and the tests run a small form.
 
 Credit is not cause: the first part asks whether a rate is estimated well, not whether the creator

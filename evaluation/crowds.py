@@ -23,8 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimation.estimates import estimate_cells, estimate_units
-from estimation.evaluation import COVERAGE_GOAL, ERROR_GOAL, FALSE_CALL_GOAL
 from estimation.hierarchy import Counts, believe, probability_higher
+from evaluation import figures
+from evaluation.counts import COVERAGE_GOAL, ERROR_GOAL, FALSE_CALL_GOAL
+from evaluation.figures import percent, signed, table
+from evaluation.simulation import true_beta
 from ingestion.synthetic import scenario as scenarios
 from ingestion.synthetic.scenario import TIERS
 from ingestion.synthetic.targets import CONVERSION_DAYS
@@ -168,7 +171,7 @@ def score(world: World, clickers: Floats, buyers: Floats, tier: NDArray[np.int64
     is_known = total >= MINIMUM
     tier_true = np.array([true[is_known & (tier == one)].mean() for one in range(len(TIERS))])
     priors = [
-        _beta(true[is_known & (tier == one)], luck[is_known & (tier == one)])
+        true_beta(true[is_known & (tier == one)], luck[is_known & (tier == one)])
         for one in range(len(TIERS))
     ]
     errors: dict[str, list[Floats]] = {"shrunk": [], "oracle": [], "raw": []}
@@ -238,12 +241,9 @@ def _distinct(x: Floats, n: Floats, tier: NDArray[np.int64]) -> tuple[Counts, ND
     return counts, row.ravel()
 
 
-def _beta(rates: Floats, luck: Floats) -> tuple[float, float]:
-    """The Beta of true rates by their mean and variance, the rates' own luck taken off."""
-    mean = float(rates.mean())
-    spread = float(rates.var(ddof=1) - luck.mean()) if len(rates) > 1 else 0.0
-    strength = mean * (1.0 - mean) / max(spread, 1e-6) - 1.0
-    return mean * strength, (1.0 - mean) * strength
+def read() -> list[Crowds]:
+    """The accepted figures."""
+    return [Crowds(**one) for one in figures.accepted("crowds")]
 
 
 def as_json(found: list[Crowds]) -> list[dict[str, Any]]:
@@ -251,7 +251,7 @@ def as_json(found: list[Crowds]) -> list[dict[str, Any]]:
     return [asdict(one) for one in found]
 
 
-TOLERANCES: dict[str, tuple[float, Callable[[float], float]]] = {
+TOLERANCES: figures.Rules = {
     "coverage": (0.01, lambda value: abs(value - LEVEL)),
     "bias": (0.01, abs),
     "error_ratio": (0.02, lambda value: value),
@@ -274,10 +274,7 @@ def compare(found: list[Crowds], accepted: list[Crowds]) -> list[str]:
             rules["called"] = (1.0, lambda value: value)
         else:
             rules["called_right"] = (1.0, lambda value: -value)
-        for name, (tolerance, badness) in rules.items():
-            value, was = getattr(now, name), getattr(before, name)
-            if badness(value) - badness(was) > tolerance:
-                lines.append(f"crowds of {before.world}: {name} {was} → {value}")
+        lines += figures.worse(f"crowds of {before.world}", now, before, rules)
     return lines
 
 
@@ -286,7 +283,7 @@ def misses(found: list[Crowds]) -> list[tuple[str, str, str]]:
     missed = []
     for one in found:
         if not COVERAGE_GOAL[0] <= one.coverage <= COVERAGE_GOAL[1]:
-            missed.append((one.world, "coverage", f"{100 * one.coverage:.1f} %"))
+            missed.append((one.world, "coverage", percent(one.coverage)))
         if one.error_ratio > ERROR_GOAL:
             missed.append((one.world, "error", f"{one.error_ratio:.2f}"))
         if one.called_right is None and one.called > FALSE_CALL_GOAL * one.pairs:
@@ -317,7 +314,7 @@ def page(found: list[Crowds]) -> str:
     unexplained = sorted({(world, goal) for world, goal, _ in missed} - WHY.keys())
     if unexplained:
         raise ValueError(f"missed goals without a reason in crowds.WHY: {unexplained}")
-    lines = [_HEAD, *markdown(COLUMNS, rows(found)), "", _WORDS]
+    lines = [_HEAD, *table(COLUMNS, rows(found)), "", _WORDS]
     lines += [""] if missed else []
     lines += [
         f"- **{world}, {goal}** ({value}): missed. {WHY[world, goal]}"
@@ -337,15 +334,6 @@ matter. True is the rate before all the crowds together.
 _WORDS = """\
 Goals as above: coverage 87 to 93 %, error at most 1.10 of the oracle's, of pairs of tiers at most
 12 % called different where nobody has any effect (null)."""
-
-
-def markdown(columns: tuple[str, ...], cells: list[tuple[str, ...]]) -> list[str]:
-    """A table of the page."""
-    return [
-        "| " + " | ".join(columns) + " |",
-        "|---|" + "---:|" * (len(columns) - 1),
-        *("| " + " | ".join(row) + " |" for row in cells),
-    ]
 
 
 COLUMNS = (
@@ -371,11 +359,11 @@ def rows(found: list[Crowds]) -> list[tuple[str, ...]]:
             str(one.crowds),
             f"{one.creators:.0f}",
             f"{one.clickers:.1f}",
-            f"{100 * one.coverage:.1f} %",
-            f"{100 * one.bias:+.1f} %",
+            percent(one.coverage),
+            signed(one.bias),
             f"{one.error_ratio:.2f}",
             f"{one.raw_ratio:.2f}",
-            f"{100 * one.tier_coverage:.1f} %",
+            percent(one.tier_coverage),
             f"{100 * one.called / one.pairs:.1f} % of {one.pairs}",
             "all false" if one.called_right is None else str(one.called_right),
         )

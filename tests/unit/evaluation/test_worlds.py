@@ -7,9 +7,8 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from estimation import evaluation
-from setae import recovery
-from setae.recovery import Codes, Credit, Effect, Recovery, World
+from evaluation import figures, worlds
+from evaluation.worlds import Codes, Credit, Effect, Recovery, World
 
 WORLD = World("by hand", "four orders", "tiny")
 
@@ -87,7 +86,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Recovery:
         """,
     }.items():
         duckdb.sql(sql).write_parquet(str(truth / f"{name}.parquet"))
-    return recovery.compare(WORLD, marts=folder / "built.duckdb", truth=truth)
+    return worlds.compare(WORLD, marts=folder / "built.duckdb", truth=truth)
 
 
 def test_credit_is_split_into_right_wrong_and_missed(found: Recovery) -> None:
@@ -118,32 +117,32 @@ def test_suggested_codes_are_counted_against_leaks(found: Recovery) -> None:
 
 
 def test_a_worse_figure_is_named_and_a_better_one_is_not(found: Recovery) -> None:
-    assert recovery.compare_accepted([found], [found]) == []
+    assert worlds.compare_accepted([found], [found]) == []
     worse = replace(found.credits[1], factor=1.5)
-    said = recovery.compare_accepted([replace(found, credits=(found.credits[0], worse))], [found])
+    said = worlds.compare_accepted([replace(found, credits=(found.credits[0], worse))], [found])
     assert said == ["by hand, last_touch: factor 1.0 → 1.5, worse by more than 0.03"]
     better = replace(found.codes[0], flagged=1)
-    assert recovery.compare_accepted([replace(found, codes=(better,))], [found]) == []
-    assert recovery.compare_accepted([replace(found, codes=())], [found]) == [
+    assert worlds.compare_accepted([replace(found, codes=(better,))], [found]) == []
+    assert worlds.compare_accepted([replace(found, codes=())], [found]) == [
         "by hand, codes: was there and is not now"
     ]
-    assert recovery.compare_accepted([found], [replace(found, codes=())]) == []
+    assert worlds.compare_accepted([found], [replace(found, codes=())]) == []
 
 
 def test_figures_survive_their_file(found: Recovery) -> None:
-    assert recovery.from_json(recovery.as_json([found])) == [found]
+    assert worlds.from_json(worlds.as_json([found])) == [found]
 
 
 def test_a_missed_goal_without_a_reason_stops_the_page() -> None:
-    worlds = recovery.from_json(evaluation.accepted("worlds"))
+    known = worlds.from_json(figures.accepted("worlds"))
     effects = (Effect("null", "return-visit lift, 7 days", 0.2, 0.0),)
-    far = [replace(one, effects=effects, world="other") for one in worlds]
+    far = [replace(one, effects=effects, world="other") for one in known]
     with pytest.raises(ValueError, match="lift"):
-        recovery.page(far)
+        worlds.page(far)
 
 
 def test_a_world_without_cause_has_no_factor_and_all_credit_is_wrong() -> None:
-    accepted = {one.world: one for one in recovery.from_json(evaluation.accepted("worlds"))}
+    accepted = {one.world: one for one in worlds.from_json(figures.accepted("worlds"))}
     for one in accepted["null"].credits:
         assert one.caused_share == 0.0
         assert one.factor is None
@@ -151,13 +150,13 @@ def test_a_world_without_cause_has_no_factor_and_all_credit_is_wrong() -> None:
     more = replace(accepted["null"].credits[0], credited_share=0.9)
     null = replace(accepted["null"], credits=(more,))
     before = replace(accepted["null"], credits=accepted["null"].credits[:1])
-    (line,) = recovery.compare_accepted([null], [before])
+    (line,) = worlds.compare_accepted([null], [before])
     assert "credited_share" in line
 
 
 def test_every_model_of_every_world_has_its_figures() -> None:
-    worlds = recovery.from_json(evaluation.accepted("worlds"))
-    assert [one.world for one in worlds] == [world.name for world in recovery.WORLDS]
-    models = {tuple(row.model for row in one.credits) for one in worlds}
+    known = worlds.from_json(figures.accepted("worlds"))
+    assert [one.world for one in known] == [world.name for world in worlds.WORLDS]
+    models = {tuple(row.model for row in one.credits) for one in known}
     assert len(models) == 1
-    assert all(isinstance(row, Credit) for one in worlds for row in one.credits)
+    assert all(isinstance(row, Credit) for one in known for row in one.credits)

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from setae import crowds
-from setae.crowds import Crowds, World
-from setae.evaluation import read_crowds
+from evaluation import crowds
+from evaluation.crowds import Crowds, World
 
 
 def test_creators_who_are_all_alike_are_covered_and_seldom_called_different() -> None:
@@ -38,7 +37,7 @@ def test_tiers_far_apart_are_called_the_right_way_round() -> None:
 
 
 def test_accepted_crowds_reach_their_goals_or_say_why() -> None:
-    accepted = read_crowds()
+    accepted = crowds.read()
     assert [one.world for one in accepted] == [world.preset for world in crowds.WORLDS]
     assert crowds.page(accepted)
     with pytest.raises(ValueError, match="false calls"):
@@ -49,7 +48,9 @@ def test_a_worse_crowd_is_named() -> None:
     one = Crowds("w", 2, 9.0, 3.0, 0.9, 0.0, 1.0, 2.0, 0.9, 6, 0, None)
     assert crowds.compare([one], [one]) == []
     assert crowds.compare([replace(one, coverage=0.8)], [one]) == [
-        "crowds of w: coverage 0.9 → 0.8"
+        "crowds of w: coverage 0.9 → 0.8, worse by more than 0.01"
     ]
-    assert crowds.compare([replace(one, called=3)], [one]) == ["crowds of w: called 0 → 3"]
+    assert crowds.compare([replace(one, called=3)], [one]) == [
+        "crowds of w: called 0 → 3, worse by more than 1.0"
+    ]
     assert crowds.compare([], [one]) == ["w: was there and is not now"]

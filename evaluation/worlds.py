@@ -6,10 +6,10 @@ which the pipeline never reads. A creator's true conversion is that of the same 
 another, larger crowd, so that luck is not taken for truth.
 
 Shapes: a world gives rows of five kinds (`Credit`, `Rate`, `Tiers`, `Effect`, `Codes`), each a
-frozen dataclass whose rows `estimation/figures.json` holds as accepted. A world's folder is removed
+frozen dataclass whose rows `evaluation/figures.json` holds as accepted. A world's folder is removed
 afterwards. One world alone:
 
-    python -c "from setae.recovery import recover; print(recover('null'))"
+    python -c "from evaluation.worlds import recover; print(recover('null'))"
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from evaluation import figures, queries
+from evaluation.figures import percent, plain, rounded, signed, table
+from evaluation.simulation import true_beta
 from ingestion.synthetic import scenario as scenarios
 from ingestion.synthetic.scenario import Scenario
 from ingestion.synthetic.world import generate
@@ -376,27 +379,27 @@ class _Comparison:
         return float(found[0][0]) if found and found[0][0] is not None else None
 
     def credits(self) -> Iterator[Credit]:
-        orders, caused = self.rows(_ORDERS)[0]
-        totals = self.rows(_CREDITED)
+        orders, caused = self.rows(queries.ORDERS)[0]
+        totals = self.rows(queries.CREDITED)
         for model, credited, right in totals:
-            of_creators = self.columns(_CREATOR_CREDITS.format(model=model))
+            of_creators = self.columns(queries.CREATOR_CREDITS.format(model=model))
             said, true = of_creators["credited"], of_creators["caused"]
             mean = float(true.mean()) if len(true) else 0.0
             yield Credit(
                 world=self.world.name,
                 model=model,
-                credited_share=_round(credited / orders),
-                caused_share=_round(caused / orders),
-                factor=_round(credited / caused) if caused else None,
-                right_share=_round(right / credited) if credited else None,
-                found_share=_round(right / caused) if caused else None,
-                bias=_round(float((said - true).mean()) / mean) if mean else None,
-                error=_round(math.sqrt(((said - true) ** 2).mean()) / mean) if mean else None,
+                credited_share=rounded(credited / orders),
+                caused_share=rounded(caused / orders),
+                factor=rounded(credited / caused) if caused else None,
+                right_share=rounded(right / credited) if credited else None,
+                found_share=rounded(right / caused) if caused else None,
+                bias=rounded(float((said - true).mean()) / mean) if mean else None,
+                error=rounded(math.sqrt(((said - true) ** 2).mean()) / mean) if mean else None,
                 rank=_rank(said, true) if mean else None,
             )
 
     def rates(self) -> Iterator[Rate]:
-        found = self.columns(_CONVERSIONS.format(minimum=MINIMUM_CROWD))
+        found = self.columns(queries.CONVERSIONS.format(minimum=MINIMUM_CROWD))
         true, luck = found["true_rate"], found["true_rate"] * (1 - found["true_rate"])
         luck = luck / found["crowd_count"]
         bought, observed = found["bought_count"], found["observed_count"]
@@ -415,27 +418,27 @@ class _Comparison:
             known = np.empty(len(true))
             for one in np.unique(tier):
                 rows = tier == one
-                first, second = _beta(true[rows] * part, luck[rows] * part**2)
+                first, second = true_beta(true[rows] * part, luck[rows] * part**2)
                 known[rows] = (bought[rows] + first) / (observed[rows] + first + second)
             return known
 
         def ratio(said: Floats, part: float = 1.0) -> float | None:
             least = error(oracle(part), part)
-            return _round(error(said, part) / least) if least else None
+            return rounded(error(said, part) / least) if least else None
 
         yield Rate(
             world=self.world.name,
             creators=len(true),
-            observed=_round(float(observed.mean()), 1),
-            measured=_round(float(shrunk.mean())),
-            true=_round(mean),
-            bias=_round(float((shrunk - true).mean()) / mean),
-            error=_round(error(shrunk) / mean),
+            observed=rounded(float(observed.mean()), 1),
+            measured=rounded(float(shrunk.mean())),
+            true=rounded(mean),
+            bias=rounded(float((shrunk - true).mean()) / mean),
+            error=rounded(error(shrunk) / mean),
             oracle_ratio=ratio(shrunk),
             raw_ratio=ratio(raw),
-            coverage=_round(held(1.0)),
-            seen=_round(seen),
-            coverage_seen=_round(held(seen)),
+            coverage=rounded(held(1.0)),
+            seen=rounded(seen),
+            coverage_seen=rounded(held(seen)),
             oracle_ratio_seen=ratio(shrunk, seen),
             rank=_rank(shrunk, true),
             rank_oracle=_rank(oracle(), true),
@@ -444,7 +447,7 @@ class _Comparison:
 
     def tiers(self) -> Iterator[Tiers]:
         margin = (1.0 - LEVEL) / 2.0
-        pairs = self.rows(_PAIRS)
+        pairs = self.rows(queries.PAIRS)
         called = [one for one in pairs if one[1] < margin or one[1] > 1.0 - margin]
         true = dict(
             self.rows(
@@ -462,28 +465,30 @@ class _Comparison:
 
     def effects(self) -> Iterator[Effect]:
         is_null = self.world.scenario.is_null
-        held = {days: (share, count) for days, share, count in self.rows(_LIFT_INTERVALS)}
-        for days, lift in self.rows(_LIFTS):
+        held = {days: (share, count) for days, share, count in self.rows(queries.LIFT_INTERVALS)}
+        for days, lift in self.rows(queries.LIFTS):
             share, count = held.get(days, (None, 0)) if is_null else (None, 0)
             yield Effect(
                 world=self.world.name,
                 name=f"return-visit lift, {days} days",
-                measured=_rounded(lift),
-                true=_rounded(self.target(f"return_lift_{days}d")),
-                coverage=_rounded(share),
+                measured=_rounded_or_none(lift),
+                true=_rounded_or_none(self.target(f"return_lift_{days}d")),
+                coverage=_rounded_or_none(share),
                 intervals=count,
             )
         zone = self.world.scenario.business_timezone
-        for days, rate in self.rows(_COMPLETIONS):
+        for days, rate in self.rows(queries.COMPLETIONS):
             yield Effect(
                 world=self.world.name,
                 name=f"refunds come within {days} days",
-                measured=_rounded(rate),
-                true=_rounded(self.rows(_COMPLETED.format(zone=zone, days=days))[0][0]),
+                measured=_rounded_or_none(rate),
+                true=_rounded_or_none(
+                    self.rows(queries.COMPLETED.format(zone=zone, days=days))[0][0]
+                ),
             )
 
     def codes(self) -> Iterator[Codes]:
-        yield Codes(self.world.name, *self.rows(_CODES)[0])
+        yield Codes(self.world.name, *self.rows(queries.CODES)[0])
 
 
 COVERAGE_GOAL = (0.87, 0.93)
@@ -542,12 +547,7 @@ def compare_accepted(found: list[Recovery], accepted: list[Recovery]) -> list[st
             rules["called"] = (0.0, lambda value: value)
         if isinstance(row, Credit) and not row.caused_share:
             rules["credited_share"] = (0.005, lambda value: value)
-        for name, (tolerance, badness) in rules.items():
-            value, was = getattr(row, name), getattr(before, name)
-            if (value is None) != (was is None):
-                lines.append(f"{place}: {name} {was} → {value}")
-            elif value is not None and badness(value) - badness(was) > tolerance + 1e-9:
-                lines.append(f"{place}: {name} {was} → {value}, worse by more than {tolerance}")
+        lines += figures.worse(place, row, before, rules)
     return lines
 
 
@@ -624,11 +624,11 @@ def misses(found: list[Recovery]) -> list[Miss]:
     for one in found:
         for rate in one.rates:
             if not COVERAGE_GOAL[0] <= rate.coverage <= COVERAGE_GOAL[1]:
-                missed.append(Miss(one.world, "coverage", _percent(rate.coverage)))
+                missed.append(Miss(one.world, "coverage", percent(rate.coverage)))
             if rate.oracle_ratio is None or rate.oracle_ratio > ERROR_GOAL:
-                missed.append(Miss(one.world, "error", _plain(rate.oracle_ratio)))
+                missed.append(Miss(one.world, "error", plain(rate.oracle_ratio)))
         apart = [
-            f"{effect.name}: {_percent(effect.measured)}"
+            f"{effect.name}: {percent(effect.measured)}"
             for effect in one.effects
             if effect.name in LIFTS and effect.true == 0.0 and (effect.distance or 0.0) > LIFT_GOAL
         ]
@@ -695,14 +695,14 @@ def _credit(row: Credit) -> tuple[str, ...]:
     return (
         row.world,
         f"`{row.model}`",
-        _percent(row.credited_share),
-        _percent(row.caused_share),
-        _plain(row.factor),
-        _percent(row.right_share),
-        _percent(row.found_share),
-        _signed(row.bias),
-        _plain(row.error),
-        _plain(row.rank),
+        percent(row.credited_share),
+        percent(row.caused_share),
+        plain(row.factor),
+        percent(row.right_share),
+        percent(row.found_share),
+        signed(row.bias),
+        plain(row.error),
+        plain(row.rank),
     )
 
 
@@ -711,18 +711,18 @@ def _rate(row: Rate) -> tuple[str, ...]:
         row.world,
         str(row.creators),
         f"{row.observed:.1f}",
-        _percent(row.measured),
-        _percent(row.true),
-        _signed(row.bias),
-        _plain(row.oracle_ratio),
-        _plain(row.raw_ratio),
-        _percent(row.coverage),
-        _percent(row.seen),
-        _plain(row.oracle_ratio_seen),
-        _percent(row.coverage_seen),
-        _plain(row.rank),
-        _plain(row.rank_oracle),
-        _plain(row.rank_raw),
+        percent(row.measured),
+        percent(row.true),
+        signed(row.bias),
+        plain(row.oracle_ratio),
+        plain(row.raw_ratio),
+        percent(row.coverage),
+        percent(row.seen),
+        plain(row.oracle_ratio_seen),
+        percent(row.coverage_seen),
+        plain(row.rank),
+        plain(row.rank_oracle),
+        plain(row.rank_raw),
     )
 
 
@@ -732,8 +732,8 @@ def _tiers(row: Tiers) -> tuple[str, ...]:
 
 
 def _effect(row: Effect) -> tuple[str, ...]:
-    held = "-" if row.coverage is None else f"{_percent(row.coverage)} of {row.intervals}"
-    return row.world, row.name, _percent(row.measured), _percent(row.true), held
+    held = "-" if row.coverage is None else f"{percent(row.coverage)} of {row.intervals}"
+    return row.world, row.name, percent(row.measured), percent(row.true), held
 
 
 def _codes(row: Codes) -> tuple[str, ...]:
@@ -742,22 +742,10 @@ def _codes(row: Codes) -> tuple[str, ...]:
         str(row.leaked),
         str(row.leaked_scored),
         str(row.flagged),
-        _percent(row.precision),
-        _percent(row.recall),
-        _percent(row.flagged_right / row.leaked if row.leaked else None),
+        percent(row.precision),
+        percent(row.recall),
+        percent(row.flagged_right / row.leaked if row.leaked else None),
     )
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:+.1f} %"
-
-
-def _plain(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def page(found: list[Recovery]) -> str:
@@ -769,11 +757,11 @@ def page(found: list[Recovery]) -> str:
     missed = misses(found)
     unexplained = sorted({(miss.world, miss.goal) for miss in missed} - WHY.keys())
     if unexplained:
-        raise ValueError(f"missed goals without a reason in recovery.WHY: {unexplained}")
+        raise ValueError(f"missed goals without a reason in worlds.WHY: {unexplained}")
     lines = [_HEAD]
     lines += [f"- **{world.name}**: {world.sentence}." for world in WORLDS]
     for (title, columns, cells), words in zip(tables(found), _WORDS, strict=True):
-        lines += ["", f"### {title.capitalize()}", "", *markdown(columns, cells), "", words]
+        lines += ["", f"### {title.capitalize()}", "", *table(columns, cells), "", words]
     lines += ["", "### Goals missed by the pipeline, and why", ""]
     lines += [
         f"- **{miss.world}, {miss.goal}** ({miss.observed}). {WHY[miss.world, miss.goal]}"
@@ -824,177 +812,11 @@ no score.""",
 )
 
 
-def markdown(columns: tuple[str, ...], cells: list[tuple[str, ...]]) -> Iterator[str]:
-    """A table of the page."""
-    yield "| " + " | ".join(columns) + " |"
-    yield "|---|" + "---:|" * (len(columns) - 1)
-    for row in cells:
-        yield "| " + " | ".join(row) + " |"
-
-
-def _beta(rates: Floats, luck: Floats) -> tuple[float, float]:
-    """The Beta of true rates by their mean and variance, the rates' own luck taken off."""
-    mean = float(rates.mean())
-    spread = float(rates.var(ddof=1) - luck.mean()) if len(rates) > 1 else 0.0
-    strength = mean * (1.0 - mean) / max(spread, 1e-6) - 1.0
-    return mean * strength, (1.0 - mean) * strength
-
-
 def _rank(one: Floats, other: Floats) -> float:
     if not np.ptp(one) or not np.ptp(other):
         return 0.0
-    return _round(float(stats.spearmanr(one, other).statistic))
+    return rounded(float(stats.spearmanr(one, other).statistic))
 
 
-def _round(value: float, digits: int = 4) -> float:
-    return round(float(value), digits) + 0.0
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else _round(value)
-
-
-_WINDOW = "(select max(window_days) from built.marts.fct_attribution_credits where is_default)"
-
-_ORDERS = """
-    select count(*), count(*) filter (where true_orders.cause = 'creator')
-    from built.marts.fct_orders as orders
-    left join true_orders on orders.order_key = 'drops:demo:' || true_orders.order_id
-"""
-
-_CREDITED = f"""
-    select
-        credits.model,
-        coalesce(sum(credit_share) filter (where credits.party_type = 'creator'), 0)::double,
-        coalesce(
-            sum(credit_share) filter (
-                where credits.creator_key = 'drops:demo:' || true_orders.creator_id
-                and true_orders.cause = 'creator'
-            ), 0
-        )::double
-    from built.marts.fct_attribution_credits as credits
-    left join true_orders on credits.order_key = 'drops:demo:' || true_orders.order_id
-    where credits.window_days = {_WINDOW}
-    group by credits.model
-    order by credits.model
-"""
-
-_CREATOR_CREDITS = f"""
-    with caused as (
-        select creator_id, count(*) as caused
-        from true_orders where cause = 'creator' group by creator_id
-    ),
-    credited as (
-        select creator_key, sum(credit_share)::double as credited
-        from built.marts.fct_attribution_credits
-        where model = '{{model}}' and creator_key is not null and window_days = {_WINDOW}
-        group by creator_key
-    )
-    select
-        coalesce(credited.credited, 0)::double as credited,
-        coalesce(caused.caused, 0)::double as caused
-    from true_creators
-    left join caused using (creator_id)
-    left join credited on credited.creator_key = 'drops:demo:' || true_creators.creator_id
-    order by true_creators.creator_id
-"""
-
-_CONVERSIONS = """
-    select
-        case true_creators.tier
-            when 'nano' then 0 when 'micro' then 1 when 'mid' then 2 else 3
-        end as tier,
-        crowd.value as true_rate,
-        crowd.observation_count as crowd_count,
-        built.person_conversion_numerator_count as bought_count,
-        built.person_conversion_denominator_count as observed_count,
-        built.person_conversion_rate_shrunk as shrunk,
-        built.person_conversion_rate_ci_low as low,
-        built.person_conversion_rate_ci_high as high
-    from built.marts.fct_creator_conversion as built
-    inner join true_creators on built.creator_key = 'drops:demo:' || true_creators.creator_id
-    inner join crowd
-        on crowd.name = 'conversion_30d' and crowd.group_type = 'creator'
-        and crowd.group_key = true_creators.creator_id
-    where
-        built.is_default
-        and built.period_type = 'all'
-        and built.person_conversion_denominator_count > 0
-        and crowd.observation_count >= {minimum}
-    order by true_creators.creator_id
-"""
-
-_PAIRS = """
-    select tier, prob_nano_higher_observed
-    from built.marts.fct_tier_conversion
-    where
-        is_default and period_type = 'all' and platform = 'all' and tier_scheme = 'setae'
-        and tier in ('micro', 'mid', 'macro') and prob_nano_higher_observed is not null
-    order by tier
-"""
-
-_LIFTS = """
-    select window_days, sum(lift * matched_visit_count) / sum(matched_visit_count)
-    from built.marts.fct_return_visit_lift
-    where segment_type = 'tier' and tier_scheme = 'setae' and lift is not null
-    group by window_days
-    order by window_days
-"""
-
-_LIFT_INTERVALS = """
-    select window_days, avg((lift_ci_low <= 0 and 0 <= lift_ci_high)::int), count(*)
-    from built.marts.fct_return_visit_lift
-    where lift_ci_low is not null and (segment_type = 'creator' or tier_scheme = 'setae')
-    group by window_days
-"""
-
-_COMPLETIONS = """
-    select order_age_days, completion_rate
-    from built.marts.fct_refund_maturity
-    where segment_type = 'all' and order_age_days in (7, 14, 28)
-    order by order_age_days
-"""
-
-# As it fell out, by days as the marts count them, orders weighted by what was sold.
-_COMPLETED = """
-    with refunds as (
-        select
-            subtotal::double as sold,
-            timezone('{zone}', refund_due_at)::date - timezone('{zone}', created_at)::date as age
-        from true_orders
-        where refund_due_at is not null
-    )
-    select sum(sold) filter (where age <= {days}) / sum(sold)
-    from refunds
-    where age <= (
-        select min(order_age_days) from built.marts.fct_refund_maturity where completion_rate = 1
-    )
-"""
-
-_CODES = """
-    with scored as (
-        select
-            code_norm,
-            bool_or(is_review_suggested) as is_flagged,
-            max(as_of_date) filter (where is_review_suggested) as flagged_date
-        from built.marts.fct_code_integrity_weekly
-        where review_score is not null and has_owner
-        group by code_norm
-    ),
-    leaked as (
-        select true_orders.code as code_norm, min(true_orders.created_at) as first_leaked_at
-        from true_orders
-        where true_orders.code_reason = 'leak'
-        group by true_orders.code
-    )
-    select
-        count(leaked.code_norm),
-        count(scored.code_norm),
-        count(*) filter (where scored.code_norm is not null and leaked.code_norm is not null),
-        count(*) filter (where scored.is_flagged),
-        count(*) filter (
-            where scored.is_flagged and scored.flagged_date >= leaked.first_leaked_at::date
-        )
-    from scored
-    full join leaked on scored.code_norm = leaked.code_norm
-"""
+def _rounded_or_none(value: float | None) -> float | None:
+    return None if value is None else rounded(value)

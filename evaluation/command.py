@@ -1,7 +1,7 @@
 """`setae evaluate`: the truth score on the screen, in the docs, and against what was accepted.
 
-Three parts: simulated counts through the estimators (`estimation.evaluation`), simulated crowds
-through them (`setae.crowds`), and whole worlds through the whole pipeline (`setae.recovery`).
+Three parts: simulated counts through the estimators (`evaluation.counts`), simulated crowds
+through them (`evaluation.crowds`), whole worlds through the whole pipeline (`evaluation.worlds`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from estimation import evaluation
-from estimation.evaluation import Score
-from setae import crowds, recovery
-from setae.crowds import Crowds
+from evaluation import counts, crowds, figures, worlds
+from evaluation.counts import Score
+from evaluation.crowds import Crowds
+from evaluation.worlds import Recovery
 from setae.errors import ConfigError, DataError
-from setae.recovery import Recovery
 
 PAGE = Path("docs") / "evaluation.md"
 
@@ -45,61 +44,56 @@ def evaluate(
         DataError: With `check`, a figure is worse than the accepted one.
         ConfigError: `write` outside a clone.
     """
-    root = Path(evaluation.__file__).resolve().parents[1]
+    root = Path(figures.__file__).resolve().parents[1]
     if write and not (root / "docs").is_dir():
         raise ConfigError(f"{root}: no docs/ here; --write works in a clone of the repository")
     processes = workers or os.cpu_count() or 1
-    recoveries = recovery.run(
-        recovery.SMALL if small else recovery.WORLDS, workers=processes, progress=progress
+    recoveries = worlds.run(
+        worlds.SMALL if small else worlds.WORLDS, workers=processes, progress=progress
     )
-    scores = evaluation.run(
-        evaluation.SMALL if small else evaluation.FULL, workers=processes, progress=progress
+    scores = counts.run(
+        counts.SMALL if small else counts.FULL, workers=processes, progress=progress
     )
     people = [] if small else crowds.run(workers=processes, progress=progress)
     _print(console, scores, people, recoveries)
-    form, worlds = ("small", "small_worlds") if small else ("full", "worlds")
+    form, world_form = ("small", "small_worlds") if small else ("full", "worlds")
     if check:
         worse = [
-            *evaluation.compare(scores, evaluation.read(form)),
-            *recovery.compare_accepted(recoveries, recovery.from_json(evaluation.accepted(worlds))),
+            *counts.compare(scores, counts.read(form)),
+            *worlds.compare_accepted(recoveries, worlds.from_json(figures.accepted(world_form))),
         ]
         if not small:
-            worse += crowds.compare(people, read_crowds())
+            worse += crowds.compare(people, crowds.read())
         if worse:
             raise DataError(
-                f"{len(worse)} figures are worse than in {evaluation.ACCEPTED}: "
+                f"{len(worse)} figures are worse than in {figures.ACCEPTED}: "
                 + "; ".join(worse)
                 + "; mend the estimator, or accept with --write and say why"
             )
         console.print("no figure is worse than the accepted one")
     if write:
-        evaluation.write(
-            **{form: [vars(one) for one in scores], worlds: recovery.as_json(recoveries)}
+        figures.write(
+            **{form: [vars(one) for one in scores], world_form: worlds.as_json(recoveries)}
         )
         if not small:
-            evaluation.write(crowds=crowds.as_json(people))
+            figures.write(crowds=crowds.as_json(people))
             (root / PAGE).write_text(page(scores, people, recoveries), encoding="utf-8")
-
-
-def read_crowds() -> list[Crowds]:
-    """The accepted figures of the crowds."""
-    return [Crowds(**one) for one in evaluation.accepted("crowds")]
 
 
 def page(scores: list[Score], people: list[Crowds], recoveries: list[Recovery]) -> str:
     """The page of the docs: all three parts."""
-    return "\n".join((evaluation.page(scores), crowds.page(people), recovery.page(recoveries)))
+    return "\n".join((counts.page(scores), crowds.page(people), worlds.page(recoveries)))
 
 
 def _print(
     console: Console, scores: list[Score], people: list[Crowds], recoveries: list[Recovery]
 ) -> None:
     for title, columns, rows in (
-        ("one creator", evaluation.COLUMNS, evaluation.rows(scores)),
-        ("the best creators", evaluation.TOP_COLUMNS, evaluation.top_rows(scores)),
-        ("tiers", evaluation.TIER_COLUMNS, evaluation.tier_rows(scores)),
+        ("one creator", counts.COLUMNS, counts.rows(scores)),
+        ("the best creators", counts.TOP_COLUMNS, counts.top_rows(scores)),
+        ("tiers", counts.TIER_COLUMNS, counts.tier_rows(scores)),
         ("crowds", crowds.COLUMNS, crowds.rows(people)),
-        *recovery.tables(recoveries),
+        *worlds.tables(recoveries),
     ):
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for index, column in enumerate(columns):
@@ -107,7 +101,7 @@ def _print(
         for row in rows:
             table.add_row(*row)
         console.print(table)
-    for miss in evaluation.misses(scores):
+    for miss in counts.misses(scores):
         observed = "no ratio" if miss.observed is None else f"{miss.observed:.3f}"
         console.print(
             f"goal missed: {miss.score.world}, {miss.score.creators} creators: "
@@ -115,5 +109,5 @@ def _print(
         )
     for world, goal, value in crowds.misses(people):
         console.print(f"goal missed: crowds of {world}: {goal} {value}")
-    for lost in recovery.misses(recoveries):
+    for lost in worlds.misses(recoveries):
         console.print(f"goal missed: world {lost.world}: {lost.goal} {lost.observed}")

@@ -8,52 +8,48 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import setae.evaluation
-from estimation import evaluation
-from estimation.simulation import WORLDS, World, counted, draw_creators, oracle, simulate
-from setae import recovery
+from evaluation import command, counts, crowds, worlds
+from evaluation.figures import accepted as rows_of
+from evaluation.simulation import WORLDS, World, counted, draw_creators, oracle, simulate
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "evaluation.md"
 
 
 def test_no_figure_is_worse_than_the_accepted_one() -> None:
-    scores = evaluation.run(evaluation.SMALL)
-    assert evaluation.compare(scores, evaluation.read("small")) == []
+    scores = counts.run(counts.SMALL)
+    assert counts.compare(scores, counts.read("small")) == []
 
 
 def test_the_page_shows_the_accepted_figures() -> None:
-    worlds = recovery.from_json(evaluation.accepted("worlds"))
-    expected = setae.evaluation.page(
-        evaluation.read("full"), setae.evaluation.read_crowds(), worlds
-    )
+    expected = command.page(counts.read("full"), crowds.read(), worlds.from_json(rows_of("worlds")))
     assert PAGE.read_text(encoding="utf-8") == expected, "run `make evaluate ACCEPT=1`"
 
 
 def test_a_worse_figure_is_named_and_a_better_one_is_not() -> None:
-    accepted = evaluation.read("full")
+    accepted = counts.read("full")
     first = accepted[0]
     worse = replace(first, coverage=first.coverage - 0.05, error_ratio=2.0)
-    lines = evaluation.compare([worse, *accepted[1:]], accepted)
+    lines = counts.compare([worse, *accepted[1:]], accepted)
     assert len(lines) == 2
     assert lines[0].startswith("usual, 30 creators: coverage ")
     assert lines[1].startswith("usual, 30 creators: error_ratio ")
     better = replace(first, error_ratio=1.0, bias=0.0, coverage=0.9)
-    assert evaluation.compare([better, *accepted[1:]], accepted) == []
+    assert counts.compare([better, *accepted[1:]], accepted) == []
 
 
 def test_false_calls_count_where_tiers_are_alike_only() -> None:
-    accepted = {(one.world, one.creators): one for one in evaluation.read("full")}
+    accepted = {(one.world, one.creators): one for one in counts.read("full")}
     for world, lines in (("tiers alike", 1), ("tiers differ", 0)):
         one = accepted[world, 30]
-        assert len(evaluation.compare([replace(one, called=0.5)], [one])) == lines
+        assert len(counts.compare([replace(one, called=0.5)], [one])) == lines
     called = replace(accepted["tiers alike", 30], called=0.2)
-    assert [miss.goal for miss in evaluation.misses([called])] == ["false calls"]
+    assert [miss.goal for miss in counts.misses([called])] == ["false calls"]
 
 
 def test_a_missed_goal_without_a_reason_stops_the_page() -> None:
-    scores = [replace(one, coverage=0.5) for one in evaluation.read("full")]
+    scores = [replace(one, coverage=0.5) for one in counts.read("full")]
     with pytest.raises(ValueError, match=r"usual.*coverage"):
-        evaluation.page(scores)
+        counts.page(scores)
 
 
 def _world(name: str) -> World:

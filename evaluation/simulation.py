@@ -209,6 +209,14 @@ def counted(world: World, creators: Creators) -> tuple[Counts, Integers]:
     return counts, row.ravel()
 
 
+def true_beta(rates: Floats, luck: Floats) -> tuple[float, float]:
+    """The Beta of true rates by their mean and variance, the rates' own luck taken off."""
+    mean = float(rates.mean())
+    spread = float(rates.var(ddof=1) - luck.mean()) if len(rates) > 1 else 0.0
+    strength = mean * (1.0 - mean) / max(spread, 1e-6) - 1.0
+    return mean * strength, (1.0 - mean) * strength
+
+
 def oracle(world: World, creators: Creators) -> Floats:
     """Posterior mean of each creator by the true prior and the orders, (N,)."""
     known = np.empty(len(creators.x))
