@@ -47,12 +47,7 @@ person_outcomes as (
             creator_key,
             clicked_date,
             clicked_at,
-            {{ window_days }} as window_days,
-            {{ dbt.dateadd('day', window_days, 'clicked_at') }} <= {{ data_through_end() }}
-                as is_observed,
-            coalesce(
-                next_ordered_at < {{ dbt.dateadd('day', window_days, 'clicked_at') }}, false
-            ) as has_bought
+            {{ click_outcome(window_days) }}
         from first_clicks
         {% if not loop.last %}union all{% endif %}
     {% endfor %}

@@ -96,12 +96,7 @@ person_outcomes as (
             tier_scheme,
             platform,
             tier,
-            {{ window_days }} as window_days,
-            {{ dbt.dateadd('day', window_days, 'clicked_at') }} <= {{ data_through_end() }}
-                as is_observed,
-            coalesce(
-                next_ordered_at < {{ dbt.dateadd('day', window_days, 'clicked_at') }}, false
-            ) as has_bought
+            {{ click_outcome(window_days) }}
         from placed_clicks
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
