@@ -54,9 +54,8 @@ OPERATORS = (
     _operator("+ for *", r"(?<=[\w)] )(?<!select )\*(?=\s)", "+"),
     _operator("or for and", r"(?m)^(\s*)and\b", r"\1or"),
     _operator("and for or", r"(?m)^(\s*)or\b", r"\1and"),
-    # Not where it only lifts one row's value into a column: either end of one value is the value.
-    _operator("max for min", r"\bmin\((?!case\b)(?![^()\n]*\) filter)", "max("),
-    _operator("min for max", r"\bmax\((?!case\b)(?![^()\n]*\) (?:filter|\x00))", "min("),
+    _operator("max for min", r"\bmin\(", "max("),
+    _operator("min for max", r"\bmax\(", "min("),
     _operator("max for sum", r"\bsum\(", "max("),
     _operator("lead for lag", r"\blag\(", "lead("),
     _operator("lag for lead", r"\blead\(", "lag("),
