@@ -66,9 +66,10 @@ _COMMENTS = {
     "gate_warned_count": "Checks of severity warn that failed; see the gate report.",
     "gate_no_history_count": "Checks that had too little history to judge.",
     "restated_order_count": "Orders whose default credit is another than in the publication "
-    "before, because a mapping, a click or an identity came late or moved.",
+    "before, because a mapping, a click or an identity came late or moved; NULL where nothing "
+    "could be compared.",
     "restatements": "What that moved, by month of the order and party: orders and money more or "
-    "less than in the publication before.",
+    "less than in the publication before; NULL where nothing could be compared.",
 }
 
 
@@ -444,13 +445,13 @@ def _complete_copy(
                     connection.execute(f"drop table {MARTS_SCHEMA}.{quote(name)}")
             serving = Home(settings.home).serving
             shown = shelf.current(serving)
-            restatements.find(
+            is_compared = restatements.find(
                 connection, shelf.database_path(serving, shown) if shown is not None else None
             )
             restatements.keep(
                 connection, serving, publication.run_id, shown.run_id if shown else None
             )
-            _write_publication_table(connection, publication)
+            _write_publication_table(connection, publication, is_compared=is_compared)
             connection.execute("checkpoint")
             names = _marts(connection)
             for done, name in enumerate(names):
@@ -478,8 +479,9 @@ def _marts(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _write_publication_table(
-    connection: duckdb.DuckDBPyConnection, publication: Publication
+    connection: duckdb.DuckDBPyConnection, publication: Publication, *, is_compared: bool
 ) -> None:
+    told = (restatements.RESTATED_ORDERS, restatements.SUMMARY) if is_compared else ("null", "null")
     table = f"{MARTS_SCHEMA}.{PUBLICATION_TABLE}"
     connection.execute(
         f"""
@@ -498,8 +500,8 @@ def _write_publication_table(
             gate_passed_count bigint not null,
             gate_warned_count bigint not null,
             gate_no_history_count bigint not null,
-            restated_order_count bigint not null,
-            restatements {restatements.SUMMARY_TYPE} not null
+            restated_order_count bigint,
+            restatements {restatements.SUMMARY_TYPE}
         )
         """
     )
@@ -507,7 +509,7 @@ def _write_publication_table(
     connection.execute(
         f"insert into {table} values "
         "(?, ?, ?, ?, ?, ?, ?, ?, ?, map(?, ?::bigint[]), map(?, ?), ?, ?, ?, "
-        f"{restatements.RESTATED_ORDERS}, {restatements.SUMMARY})",
+        f"{', '.join(told)})",
         [
             publication.run_id,
             publication.published_at.replace(tzinfo=None),

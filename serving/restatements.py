@@ -11,12 +11,15 @@ the same marts, whatever came first (ADR 14).
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import duckdb
 
 from serving.publications import make_durable, temporary_name
 from setae.warehouse import literal, sync_directory
+
+log = logging.getLogger(__name__)
 
 FOLDER = "restatements"
 
@@ -90,24 +93,30 @@ RESTATED_ORDERS = f"(select count(distinct order_key) from {_TABLE})"
 """Expression for the number of orders restated, once `find` has run on the connection."""
 
 
-def find(connection: duckdb.DuckDBPyConnection, before: Path | None) -> None:
+def find(connection: duckdb.DuckDBPyConnection, before: Path | None) -> bool:
     """Compare the credits of the file that is open with those of the one readers have.
 
     Args:
         connection: To the copy that is to be published, marts in schema `marts`.
-        before: The published file readers have, None before the first. One that cannot be read
-            restates nothing: there is nothing to compare with.
+        before: The published file readers have, None before the first.
+
+    Returns:
+        Whether there was something to compare with: not before the first publication, nor where
+        the file is damaged or one of the two has no credits.
     """
     connection.execute(f"create or replace temp table {_TABLE} ({_COLUMNS})")
     if before is None or not _has_credits(connection, "current_database()"):
-        return
+        return False
     try:
         connection.execute(f"attach {literal(str(before))} as earlier (read_only)")
-    except duckdb.Error:
-        return
+    except duckdb.Error as error:
+        log.warning("%s cannot be read, so nobody can tell what is restated: %s", before, error)
+        return False
     try:
-        if _has_credits(connection, "'earlier'"):
-            connection.execute(_FIND)
+        if not _has_credits(connection, "'earlier'"):
+            return False
+        connection.execute(_FIND)
+        return True
     finally:
         connection.execute("detach earlier")
 
