@@ -56,13 +56,13 @@ evaluate: $(READY) ## Estimates and whole worlds against the truth, none worse t
 test: $(READY) ## Every test that needs no browser, no scheduler and no other DuckDB
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scheduler and not browser and not compat and not pythons and not kills"
 
-test-orders: $(READY) ## Fifty orders of delivery end in the same content hash (an hour or more)
-	@SETAE_TEST_PERMUTATIONS=50 $(BIN)/pytest tests/integration/test_pipeline.py -k any_order
+test-orders: $(READY) ## Fifty orders of delivery, each cause of recomputation last in some, end in the same hash (half an hour)
+	@SETAE_TEST_PERMUTATIONS=50 $(BIN)/pytest -n 2 tests/integration/test_pipeline.py -k any_order
 
-test-kills: $(READY) ## KILLS=20 [SEED=1]: runs killed at random moments end in the clean run's hash
+test-kills: $(READY) ## KILLS=20 [SEED=1]: runs killed twice in each stage and at random moments end in the clean hash
 	@SETAE_TEST_KILLS=$(KILLS) SETAE_TEST_SEED=$(SEED) $(BIN)/pytest -m kills -s
 
-mutations: $(READY) ## PER_MODEL=4 [SEED=1]: wrong formulas, one at a time; how many the unit tests see
+mutations: $(READY) ## PER_MODEL=4 [SEED=1]: wrong formulas, one at a time; how many the tests see (an hour)
 	@$(BIN)/python -m tests.mutation --per-model $(PER_MODEL) --seed $(SEED)
 
 test-scheduler: $(READY) ## The DAGs under a real scheduler (needs postgresql)

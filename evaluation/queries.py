@@ -106,14 +106,16 @@ COMPLETIONS = """
     order by order_age_days
 """
 
-# As it fell out, by days as the marts count them, orders weighted by what was sold.
+# As it fell out, by days as the marts count them, orders weighted by what was sold. Who cancels
+# gets the money back within a day; to the books that is a return like another.
 COMPLETED = """
     with refunds as (
         select
             subtotal::double as sold,
-            timezone('{zone}', refund_due_at)::date - timezone('{zone}', created_at)::date as age
+            timezone('{zone}', coalesce(cancelled_at, refund_due_at))::date
+            - timezone('{zone}', created_at)::date as age
         from true_orders
-        where refund_due_at is not null
+        where cancelled_at is not null or refund_due_at is not null
     )
     select sum(sold) filter (where age <= {days}) / sum(sold)
     from refunds

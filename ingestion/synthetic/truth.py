@@ -247,6 +247,7 @@ def orders(
             "total": arrays.money(made.total),
             "refund_chance": rounded(chances),
             "refund_due_at": arrays.instants(refunded),
+            "cancelled_at": arrays.instants(made.cancelled),
         }
     )
 

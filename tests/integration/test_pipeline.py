@@ -107,17 +107,23 @@ def test_threads_and_the_process_zone_do_not_show(tmp_path: Path, expected: dict
 def test_any_order_of_delivery_ends_in_the_same_marts(
     tmp_path: Path, expected: dict[str, str], seed: int
 ) -> None:
+    """Each order ends with one cause of recomputation alone, so that fifty try each of them."""
     luck = random.Random(1000 + seed)
+    cause = list(small.CAUSES.values())[seed % len(small.CAUSES)]
     files = small.deliveries()
+    last = [delivery for delivery in files if delivery.name in cause]
+    assert len(last) == len(cause)
     files += [
         Delivery(d.entity, f"twice-{d.name}", d.rows, d.raw_lines)
         for d in luck.sample(files, k=len(files) // 4)
+        if d not in last
     ]
+    files = [delivery for delivery in files if delivery not in last]
     luck.shuffle(files)
     settings = small_home(tmp_path / "home", [])
-    parts = luck.randint(2, 4)
-    for number in range(parts):
-        for delivery in files[number::parts]:
+    parts = luck.randint(1, 3)
+    for number, part in enumerate([*(files[first::parts] for first in range(parts)), last]):
+        for delivery in part:
             delivery.write(settings.home / "drops")
         stages.fetch(settings, source="drops")
         stages.load(settings)
@@ -129,7 +135,8 @@ def test_any_order_of_delivery_ends_in_the_same_marts(
     assert content_hashes(settings.home) == expected
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.kills
+@pytest.mark.timeout(1800)
 def test_two_kills_inside_each_stage_end_in_the_same_bits(
     tmp_path: Path, expected: dict[str, str]
 ) -> None:

@@ -1,124 +1,93 @@
-"""Break the models' formulas one at a time and count how many breaks the unit tests see.
+"""Break the models' formulas one at a time and count how many breaks the tests see.
 
-`make mutations` builds the small world once (dbt's unit tests need the columns of built models),
-then runs, for each wrong version of a model, that model's unit tests in memory: no file changes.
-Printed are the survivors, the kill rate by model and over all, and the exit code is 1 below the
-goal. `--per-model` draws that many mutants of each model with `--seed`; 0 takes all of them.
+`make mutations` builds the worlds once and then asks, for each wrong version of a model, first that
+model's unit tests, then the data tests and the oracles of whole worlds built with it
+(`projects.py`). Printed are the survivors, the kill rate by model and over all, and the exit code
+is 1 below the goal. `--per-model` draws that many mutants of each model with `--seed`; 0 takes all
+of them. `--units-only` asks the unit tests alone, which is far quicker.
 
     python -m tests.mutation --per-model 4 --seed 1
-    python -m tests.mutation --model fct_sessions --per-model 0
+    python -m tests.mutation --model fct_sessions --per-model 0 --units-only
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import random
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from setae import stages, transformation
-from setae.warehouse import Home
-from tests.integration.conftest import small_home
+from tests.mutation import projects
 from tests.mutation.operators import Mutant, mutants
+from tests.mutation.projects import Project, World
 
 GOAL = 0.9
 """Of the wrong formulas, the share that the tests must see."""
 
-VARIABLES = {
-    "as_of": "2026-04-26 00:00:00",
-    "data_through_date": "2026-04-25",
-    "business_timezone": "UTC",
-}
-
 console = Console(width=160 if not sys.stdout.isatty() else None)
 
 
-class Project:
-    """dbt on a built home, with models whose SQL can be changed in memory."""
+@dataclass(frozen=True)
+class Verdict:
+    """Who saw that a mutant is wrong.
 
-    def __init__(self, folder: Path) -> None:
-        self.settings = small_home(folder)
-        stages.fetch(self.settings, source="drops")
-        stages.load(self.settings)
-        stages.check(self.settings, stage="raw")
-        stages.transform(self.settings)
-        with transformation._environment(self.settings):
-            self.manifest = self._invoke("parse").result
-        self.models = {
-            node.name: node
-            for node in self.manifest.nodes.values()
-            if str(node.resource_type) == "model" and str(node.language) == "sql"
-        }
-        self.tested = {test.model for test in self.manifest.unit_tests.values()}
+    Attributes:
+        judge: `unit test`, or which world's data test or oracle; None if nobody.
+        is_invalid: The query does not run on the rows of a unit test, so it proves nothing.
+    """
 
-    def _invoke(self, *arguments: str) -> Any:
-        from dbt.cli.main import dbtRunner
-
-        home = Home(self.settings.home)
-        project = str(transformation.project_directory())
-        with contextlib.redirect_stdout(io.StringIO()):
-            runner = dbtRunner(manifest=getattr(self, "manifest", None))
-            return runner.invoke(
-                [
-                    *arguments,
-                    *("--project-dir", project, "--profiles-dir", project),
-                    *("--target-path", str(home.dbt / "mutation-target")),
-                    *("--log-path", str(home.dbt / "mutation-logs")),
-                    *("--vars", json.dumps(VARIABLES)),
-                    *("--no-write-json", "--log-level-file", "error", "--quiet"),
-                ]
-            )
-
-    def verdict(self, model: str, sql: str) -> str:
-        """`killed`, `survived` or `invalid` (the query does not run, so it proves nothing)."""
-        node = self.models[model]
-        before = node.raw_code
-        node.raw_code = sql
-        node.compiled = False
-        try:
-            outcome = self._invoke("test", "--select", f"{model},test_type:unit")
-        finally:
-            node.raw_code = before
-        results = list(getattr(outcome.result, "results", None) or [])
-        statuses = {str(result.status) for result in results}
-        if "fail" in statuses:
-            return "killed"
-        if "error" in statuses or not results:
-            return "invalid" if results else "survived"
-        return "survived"
+    mutant: Mutant
+    judge: str | None
+    is_invalid: bool = False
 
 
 def main(
     per_model: Annotated[int, typer.Option(help="Mutants drawn of each model; 0: all.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 1,
     model: Annotated[list[str] | None, typer.Option(help="Only these models.")] = None,
+    units_only: Annotated[bool, typer.Option(help="Ask no whole world.")] = False,
 ) -> None:
-    """Print the kill rate of the unit tests."""
-    with tempfile.TemporaryDirectory(prefix="setae-mutations-") as folder:
-        project = Project(Path(folder) / "home")
-        with transformation._environment(project.settings):
-            drawn = _drawn(project, per_model, seed, model)
+    """Print the kill rate of the tests."""
+    with tempfile.TemporaryDirectory(prefix="setae-mutations-") as place:
+        folder = Path(place)
+        project = projects.small(folder / "small")
+        drawn = _drawn(project, per_model, seed, model)
+        verdicts = [
+            _by_unit_tests(project, mutant)
+            for mutant in track(drawn, "Unit tests", console=console)
+        ]
+        if not units_only:
+            worlds = projects.worlds(folder)
             verdicts = [
-                (mutant, _verdict(project, mutant))
-                for mutant in track(drawn, "Mutants", console=console)
+                _by_worlds(worlds, verdict)
+                for verdict in track(verdicts, "Worlds", console=console)
             ]
     raise typer.Exit(_report(verdicts))
 
 
-def _verdict(project: Project, mutant: Mutant) -> str:
-    if mutant.model not in project.tested:
-        return "survived"
-    return project.verdict(mutant.model, mutant.sql)
+def _by_unit_tests(project: Project, mutant: Mutant) -> Verdict:
+    with project.wrong(mutant.model, mutant.sql):
+        statuses = project.unit_tests(mutant.model)
+    is_seen = "fail" in statuses
+    return Verdict(mutant, "unit test" if is_seen else None, not is_seen and "error" in statuses)
+
+
+def _by_worlds(worlds: list[World], verdict: Verdict) -> Verdict:
+    if verdict.judge is not None or verdict.is_invalid:
+        return verdict
+    for world in worlds:
+        objection = world.objects(verdict.mutant.model, verdict.mutant.sql)
+        if objection is not None:
+            return Verdict(verdict.mutant, objection)
+    return verdict
 
 
 def _drawn(project: Project, per_model: int, seed: int, only: list[str] | None) -> list[Mutant]:
@@ -132,11 +101,18 @@ def _drawn(project: Project, per_model: int, seed: int, only: list[str] | None) 
     return drawn
 
 
-def _report(verdicts: list[tuple[Mutant, str]]) -> int:
+def _report(verdicts: list[Verdict]) -> int:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for mutant, verdict in verdicts:
-        counts[mutant.model][verdict] += 1
-        if verdict == "survived":
+    judges: Counter[str] = Counter()
+    for verdict in verdicts:
+        mutant = verdict.mutant
+        if verdict.judge is not None:
+            counts[mutant.model]["killed"] += 1
+            judges[verdict.judge] += 1
+        elif verdict.is_invalid:
+            counts[mutant.model]["invalid"] += 1
+        else:
+            counts[mutant.model]["survived"] += 1
             console.print(
                 f"survived: {mutant.model}:{mutant.line} {mutant.operator}: {mutant.before}",
                 highlight=False,
@@ -146,7 +122,9 @@ def _report(verdicts: list[tuple[Mutant, str]]) -> int:
     for name, found in sorted(counts.items()):
         table.add_row(name, *(str(found[kind]) for kind in ("killed", "survived", "invalid")))
     console.print(table)
-    killed = sum(found["killed"] for found in counts.values())
+    for judge, count in judges.most_common():
+        console.print(f"Seen by {judge}: {count}")
+    killed = judges.total()
     ran = killed + sum(found["survived"] for found in counts.values())
     rate = killed / ran if ran else 0.0
     console.print(f"Killed {killed} of {ran} wrong formulas: {rate:.1%} (goal {GOAL:.0%})")

@@ -42,6 +42,21 @@ stickiness_segment_min_person_count = 2
 """
 
 
+CAUSES = {
+    "late days": ("late.ndjson", "marked.ndjson"),
+    "late clicks": ("clicks-late.ndjson",),
+    "merged people": ("alias.ndjson",),
+    "a merge revoked": ("mistaken-1.ndjson",),
+    "a late code": ("codes-late.ndjson",),
+    "a moved code": ("codes-moved.ndjson",),
+    "moved links": ("marks-2.ndjson", "moved.ndjson"),
+    "an earlier first order": ("orders-found.ndjson",),
+    "a late follower count": ("followers-late.ndjson",),
+    "refunds": ("refunds.ndjson", "orders-changed.ndjson"),
+}
+"""What makes rows of long ago be computed anew, and the files that bring it."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One file somebody drops."""
@@ -280,6 +295,42 @@ def _repairs(people: list[str], orders: list[dict[str, Any]]) -> list[Delivery]:
                     "link_type": "alias",
                     "first_seen_at": _at(30),
                     "confidence": "deterministic",
+                },
+            ),
+        ),
+        # Two more were taken for one, until somebody saw that they are not.
+        *(
+            Delivery(
+                "identity_links",
+                f"mistaken-{version}.ndjson",
+                (
+                    {
+                        "left_type": "customer",
+                        "left_id": f"cust-{people[4]}",
+                        "right_type": "customer",
+                        "right_id": f"cust-{people[5]}",
+                        "link_type": "alias",
+                        "first_seen_at": _at(20),
+                        "updated_at": _at(20 + 20 * version),
+                        "confidence": "deterministic",
+                        "is_revoked": version == 1,
+                    },
+                ),
+            )
+            for version in range(2)
+        ),
+        # Between two counts that put a creator at the edge of a tier it was far below.
+        Delivery(
+            "creator_follower_snapshots",
+            "followers-late.ndjson",
+            (
+                {
+                    "platform": "instagram",
+                    "platform_user_id": "ig-c1",
+                    "observed_at": _at(12),
+                    "follower_count": 700,
+                    "follower_precision": "exact",
+                    "method": "profile",
                 },
             ),
         ),

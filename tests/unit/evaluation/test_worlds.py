@@ -71,7 +71,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Recovery:
                     when 1 then timestamptz '2026-03-05 12:00:00+00'
                     when 2 then timestamptz '2026-03-20 12:00:00+00'
                     when 3 then timestamptz '2026-07-20 12:00:00+00'
-                end as refund_due_at
+                end as refund_due_at,
+                case when order_id = 4 then timestamptz '2026-03-02 09:00:00+00' end as cancelled_at
             from (values
                 (1, 'creator', 'ann', null, null), (2, 'creator', 'ann', null, null),
                 (3, 'creator', 'bea', null, null), (4, 'baseline', null, 'K1', 'leak'),
@@ -106,8 +107,8 @@ def test_only_pairs_called_the_true_way_round_are_right(found: Recovery) -> None
 def test_lift_and_refunds_stand_beside_what_happened(found: Recovery) -> None:
     lift, refunds = found.effects
     assert (lift.measured, lift.true) == (0.015, 0.02)
-    # Of o1 and o2, due within 60 days, o1 is due within 7; o3 comes too late to count.
-    assert (refunds.measured, refunds.true) == (0.5, 0.5)
+    # Of o1, o2 and o4, cancelled, all within 60 days, o1 and o4 come within 7; o3 comes too late.
+    assert (refunds.measured, refunds.true) == (0.5, 0.6667)
 
 
 def test_suggested_codes_are_counted_against_leaks(found: Recovery) -> None:

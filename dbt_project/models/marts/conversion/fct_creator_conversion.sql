@@ -463,6 +463,24 @@ creator_periods as (
         period_start_date
     from period_evidence
 
+    union distinct
+
+    -- who cost something and brought nothing
+    select
+        creator_key,
+        period_type,
+        period_start_date
+    from period_costs
+
+    union distinct
+
+    -- who had a code and reached people that did not use it
+    select
+        creator_key,
+        period_type,
+        period_start_date
+    from period_code_estimates
+
 ),
 
 -- Every rule has its row, also where it credits nothing: that is what rules disagree about.

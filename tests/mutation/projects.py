@@ -1,0 +1,220 @@
+"""Built worlds, and what says that a model's SQL is wrong there.
+
+Three judges, each slower than the one before: the unit tests of the model; then, on a whole world
+built with the wrong SQL, the data tests of everything behind it; then the world's oracle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from setae import stages, transformation
+from setae.settings import Settings
+from setae.warehouse import MARTS_ALIAS, Home, connect
+from tests.conftest import make_home
+from tests.integration import test_attribution, test_stickiness, test_trust_oracle
+from tests.integration.conftest import small_home
+from tests.integration.test_stickiness import FIRST, STEPS
+from tests.oracle import trust as trust_oracle
+from tests.worlds import paths
+from tests.worlds.small import Delivery
+from tests.worlds.visitors import Visitors
+
+
+class Project:
+    """dbt on a built home, with models whose SQL can be changed in memory: no file changes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = Home(settings.home)
+        work = transformation.plan(settings, as_of=None, full_refresh=True)
+        self._clock = {
+            "SETAE_BUILD_AS_OF": work.as_of.replace(tzinfo=None).isoformat(sep=" "),
+            "SETAE_BUILD_DATA_THROUGH_DATE": work.data_through_date.isoformat(),
+        }
+        self._variables = {
+            **transformation._fixed_variables(settings),
+            # Unit tests have no build whose clock they could read.
+            "as_of": self._clock["SETAE_BUILD_AS_OF"],
+            "data_through_date": self._clock["SETAE_BUILD_DATA_THROUGH_DATE"],
+        }
+        self._manifest: Any = None
+        self._manifest = self._invoke("parse").result
+        self.models = {
+            node.name: node
+            for node in self._manifest.nodes.values()
+            if str(node.resource_type) == "model" and str(node.language) == "sql"
+        }
+        self.tested = {test.model for test in self._manifest.unit_tests.values()}
+
+    def _invoke(self, *arguments: str) -> Any:
+        from dbt.cli.main import dbtRunner
+
+        project = str(transformation.project_directory())
+        with (
+            transformation._environment(self.settings, self._clock),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            outcome = dbtRunner(manifest=self._manifest).invoke(
+                [
+                    *arguments,
+                    *("--project-dir", project, "--profiles-dir", project),
+                    *("--target-path", str(self.home.dbt / "mutation-target")),
+                    *("--log-path", str(self.home.dbt / "mutation-logs")),
+                    *("--vars", json.dumps(self._variables)),
+                    *("--no-write-json", "--log-level-file", "none", "--quiet"),
+                ]
+            )
+            transformation._close_dbt()
+        return outcome
+
+    @contextlib.contextmanager
+    def wrong(self, model: str, sql: str) -> Iterator[None]:
+        """As if the model's file held this."""
+        node = self.models[model]
+        before = node.raw_code
+        node.raw_code = sql
+        node.compiled = False
+        try:
+            yield
+        finally:
+            node.raw_code = before
+            node.compiled = False
+
+    def unit_tests(self, model: str) -> set[str]:
+        """Statuses of the model's unit tests, empty without any."""
+        if model not in self.tested:
+            return set()
+        outcome = self._invoke("test", "--select", f"{model},test_type:unit")
+        return {str(one.status) for one in getattr(outcome.result, "results", None) or []}
+
+    def rebuild(self, model: str) -> bool:
+        """Build the model and all behind it, with their data tests; whether nothing failed."""
+        return bool(
+            self._invoke(
+                *("build", "--select", f"{model}+", "--full-refresh", "--fail-fast"),
+                *("--exclude-resource-type", "unit_test"),
+            ).success
+        )
+
+
+class World:
+    """A world with an oracle, built right once.
+
+    Args:
+        project: On the home where it was built.
+        agrees: Raises AssertionError where the marts and the oracle differ.
+    """
+
+    def __init__(self, name: str, project: Project, agrees: Callable[[], None]) -> None:
+        self.name = name
+        self._project = project
+        self._agrees = agrees
+        agrees()
+        for path in self._files():
+            shutil.copyfile(path, path.with_suffix(".right"))
+
+    def _files(self) -> tuple[Path, Path]:
+        return self._project.home.warehouse, self._project.home.marts
+
+    def objects(self, model: str, sql: str) -> str | None:
+        """What is wrong with the wrong SQL, None if nobody sees it."""
+        for path in self._files():
+            shutil.copyfile(path.with_suffix(".right"), path)
+            path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        with self._project.wrong(model, sql):
+            if not self._project.rebuild(model):
+                return f"data test in {self.name}"
+        try:
+            self._agrees()
+        except Exception:  # noqa: BLE001  an oracle that stumbles over the marts objects, too
+            return f"oracle of {self.name}"
+        return None
+
+
+def small(folder: Path) -> Project:
+    """The small world, for unit tests: dbt needs the columns of built models."""
+    return Project(_built(small_home(folder)))
+
+
+def worlds(folder: Path) -> list[World]:
+    """Those that have an oracle."""
+    return [_paths(folder / "paths"), _trust(folder / "trust"), *_visitors(folder)]
+
+
+def _built(settings: Settings) -> Settings:
+    stages.fetch(settings, source="drops")
+    stages.load(settings)
+    stages.check(settings, stage="raw")
+    stages.transform(settings)
+    return settings
+
+
+def _home(folder: Path, config: str, deliveries: list[Delivery]) -> Settings:
+    settings = make_home(folder, config)
+    for delivery in deliveries:
+        delivery.write(folder / "drops")
+    return _built(settings)
+
+
+def _paths(folder: Path) -> World:
+    rows = paths.rows()
+    settings = _home(folder, paths.CONFIG, list(paths.deliveries(rows)))
+    home = Home(folder)
+    home.serving.mkdir(exist_ok=True)
+
+    def agrees() -> None:
+        shutil.copyfile(home.marts, home.serving / "current.duckdb")
+        test_attribution.test_every_credit_is_what_the_oracle_says(folder, rows)
+        for level in ("creator", "channel"):
+            test_attribution.test_every_step_and_removal_effect_is_what_the_oracle_says(
+                folder, rows, level
+            )
+        test_attribution.test_the_ledger_shares_markov_inside_each_journey(folder, rows)
+
+    return World("paths", Project(settings), agrees)
+
+
+def _trust(folder: Path) -> World:
+    tests = test_trust_oracle
+    settings = _home(folder, tests.config(), tests.deliveries())
+    home = Home(folder)
+    checks = [check for name, check in vars(tests).items() if name.startswith("test_")]
+
+    def agrees() -> None:
+        with duckdb.connect(str(home.warehouse), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            connection.execute(f"attach '{home.marts}' as {MARTS_ALIAS} (read_only)")
+            world = trust_oracle.read(tests.deliveries(), connection, tests.RULES, tests.THROUGH)
+            for check in checks:
+                check(connection, world)
+
+    return World("trust", Project(settings), agrees)
+
+
+def _visitors(folder: Path) -> Iterator[World]:
+    tests = test_stickiness
+    for number, case in enumerate(tests.CASES.values()):
+        visitors = Visitors(
+            seed=case.seed, timezone=case.rules.timezone, first=FIRST, days=tests.DAYS
+        )
+        deliveries = [one for step in STEPS for one in visitors.deliveries(step)]
+        settings = _home(folder / f"visitors-{number}", case.config, deliveries)
+        seen = visitors.seen(STEPS[-1])
+
+        def agrees(
+            settings: Settings = settings, case: test_stickiness.Case = case, seen: Any = seen
+        ) -> None:
+            with connect(settings, attach_marts=True) as connection:
+                connection.execute(f"use {MARTS_ALIAS}.marts")
+                assert next(tests.differences(connection, seen, case.rules), None) is None
+
+        yield World(f"visitors {number}", Project(settings), agrees)
