@@ -41,7 +41,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "fct_creator_activity_weekly": ("creators", "campaign_descriptions"),
     "fct_code_integrity_weekly": ("order_discount_codes", "orders", "coupon_redemptions"),
     "fct_attribution_credits": ("orders", "transactions"),
-    "fct_creator_conversion": ("link_clicks", "code_redemptions", "coupon_redemptions"),
+    "fct_creator_conversion": (
+        "link_clicks",
+        "code_redemptions",
+        "coupon_redemptions",
+        "creator_costs",
+    ),
     "fct_tier_conversion": ("link_clicks", "code_redemptions", "coupon_redemptions"),
     "fct_creator_funnel": ("link_clicks", "activity_events"),
     "fct_credit_overlap": ("orders", "transactions"),
