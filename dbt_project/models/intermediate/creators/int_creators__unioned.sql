@@ -1,3 +1,14 @@
+{%- set naming = [
+    'stg_drops__creator_accounts',
+    'stg_drops__promo_codes',
+    'stg_drops__tracked_links',
+    'stg_drops__posts',
+    'stg_drops__activity_events',
+    'stg_drops__campaign_exposures',
+    'stg_drops__creator_costs',
+    'stg_drops__affiliate_conversions',
+    'stg_drops__survey_responses',
+] -%}
 with drops_creators as (
 
     select * from {{ ref('stg_drops__creators') }}
@@ -50,70 +61,17 @@ delivered as (
 
 ),
 
--- A code or an account may name a creator before the roster does; what it earns must not be lost.
+-- A code, an account or an answer may name a creator before the roster does; what it earns must not
+-- be lost.
 named as (
 
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__creator_accounts') }}
-
-    union all
-
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__promo_codes') }}
-
-    union all
-
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__tracked_links') }}
-
-    union all
-
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__posts') }}
-
-    union all
-
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__activity_events') }}
-
-    union all
-
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__campaign_exposures') }}
-
-    union all
-
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__creator_costs') }}
-
-    union all
-
-    select
-        creator_key,
-        {{ lineage_columns() }}
-
-    from {{ ref('stg_drops__affiliate_conversions') }}
+    {% for model in naming %}
+        select
+            creator_key,
+            {{ lineage_columns() }}
+        from {{ ref(model) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
