@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from setae import stages
 from tests.conftest import make_home
 from tests.integration.conftest import published
-from tests.oracle import attribution as oracle
+from tests.oracle import attribution as oracle, conversion
 from tests.worlds import paths
 
 MODELS = [
@@ -44,6 +46,29 @@ def home(tmp_path_factory: pytest.TempPathFactory, world: paths.Rows) -> Path:
         delivery.write(settings.home / "drops")
     stages.run(settings)
     return settings.home
+
+
+def counted(home: Path, world: paths.Rows) -> conversion.Conversion:
+    """What loops count in the world, and from which day on the marts do."""
+    with published(home) as connection:
+        row = connection.execute("select min(calendar_date) from marts.dim_dates").fetchone()
+    assert row is not None
+    ledger = oracle.ledger(world, MODELS, paths.WINDOWS)
+    return conversion.Conversion(world, ledger, through=paths.AS_OF, first=row[0])
+
+
+@pytest.fixture(scope="module")
+def counts(home: Path, world: paths.Rows) -> conversion.Conversion:
+    """That, once for all."""
+    return counted(home, world)
+
+
+def rows(home: Path, query: str) -> list[dict[str, Any]]:
+    """Rows of the published file."""
+    with published(home) as connection:
+        cursor = connection.execute(query, [MODELS] if "$1" in query else [])
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def test_every_credit_is_what_the_oracle_says(home: Path, world: paths.Rows) -> None:
@@ -122,6 +147,133 @@ def test_the_ledger_shares_markov_inside_each_journey(home: Path, world: paths.R
                 for party in parties:
                     wanted = float(effects[party] / whole)
                     assert float(shares[party]) == pytest.approx(wanted, abs=1e-11)
+
+
+def test_conversion_of_creators_is_what_loops_count(
+    home: Path, counts: conversion.Conversion
+) -> None:
+    expected = counts.creators()
+    found = {
+        (
+            row["creator_key"],
+            (row["period_type"], row["period_start_date"]),
+            row["model"],
+            row["window_days"],
+        ): row
+        for row in rows(
+            home, "select * from marts.fct_creator_conversion where list_contains($1, model)"
+        )
+    }
+    assert expected.keys() <= found.keys()
+    for place, row in found.items():
+        cell = expected.get(place, conversion.Cell())
+        if place not in expected:  # a session of the day after its touch, or a code nobody used
+            assert row["session_count"] or (place[1][0] in {"month", "all"} and row["reach_count"])
+        assert (row["click_count"], row["unique_clicker_count"]) == (
+            cell.clicks,
+            len(cell.clickers),
+        ), place
+        assert (row["order_count"], row["new_customer_count"]) == (
+            len(cell.orders),
+            len(cell.new),
+        ), place
+        tolerance = Decimal(5 * len(cell.orders)) / oracle.UNITS
+        assert abs(row["order_credit_share"] - conversion.share(cell.units)) <= tolerance, place
+        off = abs(row["net_sales_amount"] - Decimal(cell.cents) / 100) * 100
+        assert off <= (len(cell.orders) if place[2] == "time_decay" else 0), place
+        assert (
+            row["triangulated_low_order_count"],
+            row["triangulated_mid_order_count"],
+            row["triangulated_high_order_count"],
+        ) == (len(cell.low), len(cell.mid), len(cell.high)), place
+        assert (
+            row["person_conversion_denominator_count"],
+            row["person_conversion_numerator_count"],
+        ) == (cell.seen, cell.bought), place
+        assert row["cost_amount"] == cell.cost, place
+        roas = None if not cell.cost else float(row["net_sales_amount"] / cell.cost)
+        assert row["roas_ratio"] == pytest.approx(roas), place
+        cac = float(cell.cost / len(cell.new)) if cell.cost and cell.new else None
+        assert row["cac_ratio"] == pytest.approx(cac), place
+    assert any(cell.cost and not cell.orders for cell in expected.values())
+    assert any(0 < cell.bought < cell.seen for cell in expected.values())
+
+
+def test_conversion_of_tiers_is_what_loops_count(home: Path, counts: conversion.Conversion) -> None:
+    expected = counts.tiers()
+    found = {
+        (
+            row["tier"],
+            (row["period_type"], row["period_start_date"]),
+            row["model"],
+            row["window_days"],
+        ): row
+        for row in rows(
+            home,
+            "select * from marts.fct_tier_conversion where list_contains($1, model) "
+            "and tier_scheme = 'setae' and platform = 'all'",
+        )
+    }
+    assert found.keys() == expected.keys()
+    for place, cell in expected.items():
+        row = found[place]
+        assert row["credited_creator_count"] == len(cell["credited"]), place
+        assert row["clicked_creator_count"] == len(cell["clicked"]), place
+        assert (row["order_count"], row["new_customer_count"]) == (
+            cell["orders"],
+            cell["new"],
+        ), place
+        tolerance = Decimal(5 * cell["orders"]) / oracle.UNITS
+        assert abs(row["order_credit_share"] - conversion.share(cell["units"])) <= tolerance, place
+        assert (
+            row["person_conversion_denominator_count"],
+            row["person_conversion_numerator_count"],
+        ) == (cell["seen"], cell["bought"]), place
+    assert {tier for tier, *_ in expected} == {"nano", "micro", "mid", "unknown"}
+
+
+def test_kinds_of_evidence_overlap_as_loops_count(
+    home: Path, counts: conversion.Conversion
+) -> None:
+    expected = counts.overlap(30)
+    found = {
+        (
+            (row["period_type"], row["period_start_date"]),
+            frozenset(kind for kind in ("code", "click", "survey") if row[f"has_{kind}"]),
+        ): {
+            "orders": row["order_count"],
+            "new": row["new_customer_count"],
+            "agreed": row["agreed_order_count"],
+            "cents": int(row["net_sales_amount"] * 100),
+        }
+        for row in rows(home, "select * from marts.fct_credit_overlap")
+    }
+    assert found == expected
+    assert len({kinds for _, kinds in expected}) == 8
+
+
+def test_models_disagree_as_their_credits_do(home: Path) -> None:
+    rules: dict[tuple[str, str, date], dict[str, Decimal]] = defaultdict(dict)
+    for row in rows(
+        home,
+        "select * from marts.fct_creator_conversion order by model, window_days",
+    ):
+        place = (row["creator_key"], row["period_type"], row["period_start_date"])
+        name = f"{row['model']} {row['window_days']} days"
+        rules[place][name] = row["order_credit_share"]
+    found = rows(home, "select * from marts.fct_model_disagreement")
+    assert len(found) == len(rules)
+    for row in found:
+        mine = rules[row["creator_key"], row["period_type"], row["period_start_date"]]
+        wanted = conversion.disagreement(mine)
+        wanted["disagreement_rate"] = pytest.approx(wanted["disagreement_rate"])
+        assert {name: row[name] for name in wanted} == wanted
+        assert row["rule_count"] == len(mine)
+        assert row["default_order_credit"] == mine["code_then_last_touch 30 days"]
+        same_window = [value for rule, value in mine.items() if rule.endswith(" 30 days")]
+        assert row["model_spread_order_credit"] == max(same_window) - min(same_window)
+        same_model = [v for rule, v in mine.items() if rule.startswith("code_then_last_touch ")]
+        assert row["window_spread_order_credit"] == max(same_model) - min(same_model)
 
 
 def test_the_world_has_what_it_is_for(world: paths.Rows) -> None:

@@ -64,7 +64,11 @@ def main(
             _by_unit_tests(project, mutant)
             for mutant in track(drawn, "Unit tests", console=console)
         ]
-        if not units_only:
+        if units_only:
+            for verdict in verdicts:
+                if verdict.judge is None and not verdict.is_invalid:
+                    _tell(verdict.mutant)
+        else:
             worlds = projects.worlds(folder)
             verdicts = [
                 _by_worlds(worlds, verdict)
@@ -87,7 +91,17 @@ def _by_worlds(worlds: list[World], verdict: Verdict) -> Verdict:
         objection = world.objects(verdict.mutant.model, verdict.mutant.sql)
         if objection is not None:
             return Verdict(verdict.mutant, objection)
+    _tell(verdict.mutant)
     return verdict
+
+
+def _tell(mutant: Mutant) -> None:
+    """Say at once what nobody saw: the whole takes long."""
+    console.print(
+        f"survived: {mutant.model}:{mutant.line} {mutant.operator}: {mutant.before}",
+        highlight=False,
+        markup=False,
+    )
 
 
 def _drawn(project: Project, per_model: int, seed: int, only: list[str] | None) -> list[Mutant]:
@@ -113,11 +127,6 @@ def _report(verdicts: list[Verdict]) -> int:
             counts[mutant.model]["invalid"] += 1
         else:
             counts[mutant.model]["survived"] += 1
-            console.print(
-                f"survived: {mutant.model}:{mutant.line} {mutant.operator}: {mutant.before}",
-                highlight=False,
-                markup=False,
-            )
     table = Table("Model", "Killed", "Survived", "Cannot run")
     for name, found in sorted(counts.items()):
         table.add_row(name, *(str(found[kind]) for kind in ("killed", "survived", "invalid")))

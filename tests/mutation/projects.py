@@ -179,6 +179,11 @@ def _paths(folder: Path) -> World:
                 folder, rows, level
             )
         test_attribution.test_the_ledger_shares_markov_inside_each_journey(folder, rows)
+        counts = test_attribution.counted(folder, rows)
+        test_attribution.test_conversion_of_creators_is_what_loops_count(folder, counts)
+        test_attribution.test_conversion_of_tiers_is_what_loops_count(folder, counts)
+        test_attribution.test_kinds_of_evidence_overlap_as_loops_count(folder, counts)
+        test_attribution.test_models_disagree_as_their_credits_do(folder)
 
     return World("paths", Project(settings), agrees)
 

@@ -85,9 +85,51 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
         "activity_events": [],
         "orders": [],
         "order_touches": [],
+        # c2 never says how many follow, c9 is paid and does nothing.
+        "creator_accounts": [
+            {"platform": "instagram", "platform_user_id": f"ig-{creator}", "creator_id": creator}
+            for creator in creators
+        ],
+        "creator_follower_snapshots": [
+            {
+                "platform": "instagram",
+                "platform_user_id": f"ig-{creator}",
+                "observed_at": _at(day),
+                "follower_count": count,
+                "follower_precision": "exact",
+                "method": "profile",
+            }
+            for creator, day, count in (
+                *(("c0", 0, 500), ("c0", 30, 1_500), ("c1", 21, 20_000)),
+                *(("c3", 1, 999), ("c3", 42, 1_000)),
+            )
+        ],
+        "creator_costs": [
+            {
+                "cost_id": f"cost{number}",
+                "creator_id": creator,
+                "cost_type": "fee",
+                "incurred_at": _at(day),
+                "amount": amount,
+                "currency": "EUR",
+            }
+            for number, (creator, day, amount) in enumerate(
+                (("c0", 10, "100.00"), ("c0", 11, "0.50"), ("c1", 83, "50.00"), ("c9", 20.5, "25"))
+            )
+        ],
     }
     for number in range(people):
         _live(found, luck, f"u{number}")
+    found["survey_responses"] = [
+        {
+            "response_id": f"s{number}",
+            "order_id": order["order_id"],
+            "asked_at": order["ordered_at"],
+            "creator_id": luck.choice(creators),
+        }
+        for number, order in enumerate(found["orders"])
+        if luck.random() < 0.5
+    ]
     return found
 
 
