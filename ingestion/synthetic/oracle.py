@@ -371,7 +371,7 @@ class _Oracle:
             inner join true_orders using (order_id)
             left join (select order_id, min(refunded_at) as at from refunds group by all)
                 as first_refund using (order_id)
-            where not is_test and cancelled_at is null and is_paid and orders.total > 0
+            where not is_test and orders.cancelled_at is null and is_paid and orders.total > 0
             and epoch_us(orders.created_at) < {end - REFUND_DAYS * DAY}
             """
         )
