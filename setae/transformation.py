@@ -380,6 +380,8 @@ def _environment(settings: Settings, clock: Mapping[str, str] | None = None) -> 
         "SETAE_WAREHOUSE_PATH": str(home.warehouse),
         "SETAE_MARTS_PATH": str(home.marts),
         "SETAE_STORAGE_VERSION": STORAGE_VERSION,
+        # Whoever asks MetricFlow in the same shell has another (docs/query/metricflow.md).
+        "DBT_TARGET": "duckdb",
         **{f"SETAE_DUCKDB_{name.upper()}": value for name, value in config.items()},
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         **(clock or {}),

@@ -71,6 +71,21 @@ def rows(home: Path, query: str) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def by_place(
+    whose: str, found: list[dict[str, Any]]
+) -> dict[tuple[str, conversion.Period, str, int], dict[str, Any]]:
+    """Rows by whose they are (a column), period, model and window, as the oracle has them."""
+    return {
+        (
+            row[whose],
+            (row["period_type"], row["period_start_date"]),
+            row["model"],
+            row["window_days"],
+        ): row
+        for row in found
+    }
+
+
 def test_every_credit_is_what_the_oracle_says(home: Path, world: paths.Rows) -> None:
     expected = oracle.ledger(world, MODELS, paths.WINDOWS)
     found: dict[tuple[str, str, int], dict[oracle.Party, tuple[int, int]]] = defaultdict(dict)
@@ -153,17 +168,10 @@ def test_conversion_of_creators_is_what_loops_count(
     home: Path, counts: conversion.Conversion
 ) -> None:
     expected = counts.creators()
-    found = {
-        (
-            row["creator_key"],
-            (row["period_type"], row["period_start_date"]),
-            row["model"],
-            row["window_days"],
-        ): row
-        for row in rows(
-            home, "select * from marts.fct_creator_conversion where list_contains($1, model)"
-        )
-    }
+    found = by_place(
+        "creator_key",
+        rows(home, "select * from marts.fct_creator_conversion where list_contains($1, model)"),
+    )
     assert expected.keys() <= found.keys()
     for place, row in found.items():
         cell = expected.get(place, conversion.Cell())
@@ -201,19 +209,14 @@ def test_conversion_of_creators_is_what_loops_count(
 
 def test_conversion_of_tiers_is_what_loops_count(home: Path, counts: conversion.Conversion) -> None:
     expected = counts.tiers()
-    found = {
-        (
-            row["tier"],
-            (row["period_type"], row["period_start_date"]),
-            row["model"],
-            row["window_days"],
-        ): row
-        for row in rows(
+    found = by_place(
+        "tier",
+        rows(
             home,
             "select * from marts.fct_tier_conversion where list_contains($1, model) "
             "and tier_scheme = 'setae' and platform = 'all'",
-        )
-    }
+        ),
+    )
     assert found.keys() == expected.keys()
     for place, cell in expected.items():
         row = found[place]
