@@ -387,12 +387,18 @@ class _Chain:
         return str(self.airflow.api.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def wait(self, dag_id: str, run_id: str) -> str:
-        """Until a run has succeeded; returns when it ended."""
+        """Until a run has succeeded; returns when its last task ended.
+
+        The run's own end is later, and may be too late: in one turn the scheduler first starts the
+        run that an asset of this one woke, and then closes this one. (Airflow's list of asset
+        events would name that run, but fails while it is queued.)
+        """
         place = f"/dags/{dag_id}/dagRuns/{run_id}"
         while not _follow(self.airflow, dag_id, run_id, self.steps):
             self._pause(dag_id)
         self.board.tell()
-        return str(self.airflow.api.get(place)["end_date"])
+        tasks = self.airflow.api.get(f"{place}/taskInstances")["task_instances"]
+        return str(max((task["end_date"] for task in tasks if task["end_date"]), key=_moment))
 
     def next_run(self, dag_id: str, *, since: str) -> str:
         """The first run of a DAG that began after this moment: it has seen all before it."""

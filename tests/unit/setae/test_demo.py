@@ -18,6 +18,10 @@ from setae.settings import load_settings
 ROOT = Path(__file__).resolve().parents[3]
 
 
+LAST_TASK_ENDED = "2026-11-27T10:00:30Z"
+RUN_CLOSED = "2026-11-27T10:00:30.9Z"
+
+
 class FakeAirflow:
     """Answers of Airflow: each question of a run's state is answered by the next of its states."""
 
@@ -26,6 +30,7 @@ class FakeAirflow:
         self.logs = "logs"
         self._runs = runs
         self._states = states
+        self.tasks: list[dict] = []
         self.posted: list[tuple[str, dict]] = []
 
     def post(self, path: str, body: dict) -> dict:
@@ -34,13 +39,13 @@ class FakeAirflow:
 
     def get(self, path: str, **query: object) -> dict:
         if path.endswith("/taskInstances"):
-            return {"task_instances": []}
+            return {"task_instances": self.tasks}
         if path.endswith("/dagRuns"):
             dag_id = path.split("/")[2]
             found = self._runs[dag_id]
             return {"dag_runs": [{"dag_run_id": r, "start_date": at} for r, at in found]}
         state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
-        return {"state": state, "end_date": "2026-11-27T10:00:30Z"}
+        return {"state": state, "end_date": RUN_CLOSED}
 
     def check_alive(self) -> None:
         """It lives."""
@@ -58,8 +63,13 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_is_waited_for_until_it_has_succeeded() -> None:
     airflow = FakeAirflow({}, ["queued", "running", "running", "success"])
-    assert chain(airflow).wait("ingest_drops", "r") == "2026-11-27T10:00:30Z"
+    airflow.tasks = [ended("first", "2026-11-27T11:00:20+01:00"), ended("last", LAST_TASK_ENDED)]
+    assert chain(airflow).wait("ingest_drops", "r") == LAST_TASK_ENDED
     assert airflow._states == ["success"]
+
+
+def ended(task_id: str, at: str) -> dict:
+    return {"task_id": task_id, "state": "success", "duration": 1.0, "end_date": at}
 
 
 def test_a_failed_run_ends_the_demo() -> None:
@@ -81,8 +91,17 @@ def test_the_build_that_counts_began_after_the_last_source_had_landed() -> None:
         ("early", "2026-11-27T10:00:10Z"),
     ]
     airflow = FakeAirflow({"transform_warehouse": runs}, [])
-    found = chain(airflow).next_run("transform_warehouse", since="2026-11-27T10:00:30Z")
+    found = chain(airflow).next_run("transform_warehouse", since=LAST_TASK_ENDED)
     assert found == "counts"
+
+
+def test_a_build_that_began_before_the_run_that_woke_it_was_closed_is_followed() -> None:
+    runs = {"transform_warehouse": [("counts", "2026-11-27T10:00:30.6Z")]}
+    airflow = FakeAirflow(runs, ["success"])
+    airflow.tasks = [ended("last", LAST_TASK_ENDED)]
+    followed = chain(airflow, until=0.0)
+    since = followed.wait("ingest_drops", "r")
+    assert followed.next_run("transform_warehouse", since=since) == "counts"
 
 
 def test_partitions_are_triggered_by_name() -> None:
