@@ -20,7 +20,12 @@ from setae import stages, transformation
 from setae.settings import Settings
 from setae.warehouse import MARTS_ALIAS, Home, connect
 from tests.conftest import make_home
-from tests.integration import test_attribution, test_stickiness, test_trust_oracle
+from tests.integration import (
+    test_attribution,
+    test_purchases,
+    test_stickiness,
+    test_trust_oracle,
+)
 from tests.integration.conftest import small_home
 from tests.integration.test_stickiness import FIRST, STEPS
 from tests.oracle import trust as trust_oracle
@@ -147,7 +152,12 @@ def small(folder: Path) -> Project:
 
 def worlds(folder: Path) -> list[World]:
     """Those that have an oracle."""
-    return [_paths(folder / "paths"), _trust(folder / "trust"), *_visitors(folder)]
+    return [
+        _purchases(folder / "purchases"),
+        _paths(folder / "paths"),
+        _trust(folder / "trust"),
+        *_visitors(folder),
+    ]
 
 
 def _built(settings: Settings) -> Settings:
@@ -203,6 +213,19 @@ def _trust(folder: Path) -> World:
                 check(connection, world)
 
     return World("trust", Project(settings), agrees)
+
+
+def _purchases(folder: Path) -> World:
+    tests = test_purchases
+    settings = tests.home(folder)
+    marts = tests.expected()
+
+    def agrees() -> None:
+        with connect(settings, attach_marts=True) as connection:
+            for table, wanted in marts.items():
+                assert next(tests.differences(connection, table, wanted), None) is None
+
+    return World("purchases", Project(settings), agrees)
 
 
 def _visitors(folder: Path) -> Iterator[World]:

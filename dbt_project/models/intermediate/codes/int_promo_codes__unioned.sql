@@ -183,7 +183,7 @@ overlapping_codes as (
         on ranged_codes.source_account = other_ranges.source_account
             and ranged_codes.code_norm = other_ranges.code_norm
             and ranged_codes.promo_code_key != other_ranges.promo_code_key
-            and coalesce(ranged_codes.creator_key, '') != coalesce(other_ranges.creator_key, '')
+            and ranged_codes.creator_key != other_ranges.creator_key
 
     where (ranged_codes.ends_at is null or other_ranges.starts_at < ranged_codes.ends_at)
         and (other_ranges.ends_at is null or ranged_codes.starts_at < other_ranges.ends_at)

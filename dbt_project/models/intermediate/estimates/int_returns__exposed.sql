@@ -57,18 +57,34 @@ segment_orders as (
 
 ),
 
+-- While no mature order of a currency has a return, young ones that do are no experience.
+experienced_currencies as (
+
+    select currency_code
+
+    from completions
+
+    where
+        order_age_days = 0
+        and completion_rate is not null
+
+),
+
 -- A sum of returns varies like a count of returns of this size; see int_code_orders__exposed.
 return_units as (
 
     select
-        currency_code,
+        aged_orders.currency_code,
         sum(
-            cast(returned_amount as decimal(18, 2)) * cast(returned_amount as decimal(18, 2))
-        ) / nullif(sum(returned_amount), 0) as return_unit
+            cast(aged_orders.returned_amount as decimal(18, 2))
+            * cast(aged_orders.returned_amount as decimal(18, 2))
+        ) / nullif(sum(aged_orders.returned_amount), 0) as return_unit
 
     from aged_orders
+    inner join experienced_currencies
+        on aged_orders.currency_code = experienced_currencies.currency_code
 
-    group by currency_code
+    group by aged_orders.currency_code
 
 ),
 

@@ -20,8 +20,18 @@ estimates as (
 
 ),
 
+creator_means as (
+
+    select * from {{ ref('int_counts__estimated') }}
+
+    where
+        metric = 'return_rate'
+        and level = 'cell'
+
+),
+
 -- The rate of all is its own; a creator's is drawn to that of the others, the more the less of its
--- sales is developed.
+-- sales is developed, and is that of the others while nothing is.
 segment_rates as (
 
     select
@@ -29,14 +39,22 @@ segment_rates as (
         segments.segment,
         segments.currency_code,
         case
+            -- without a curve there is no experience to take a rate from
+            when segments.event_count is null then null
             when segments.segment_type = 'all' then {{ safe_rate(
                 'segments.returned_amount', 'segments.developed_amount'
             ) }}
             -- least() of DuckDB passes over a NULL
-            when estimates.shrunk is not null then least(estimates.shrunk * segments.event_worth, 1)
+            when coalesce(estimates.shrunk, creator_means.shrunk) is not null
+                then least(
+                        coalesce(estimates.shrunk, creator_means.shrunk) * segments.event_worth, 1
+                    )
         end as return_rate,
-        case when segments.segment_type = 'all' then 1 else estimates.own_weight end
-            as credibility_weight_rate
+        case
+            when segments.segment_type = 'all' then 1
+            when estimates.shrunk is not null then estimates.own_weight
+            when creator_means.shrunk is not null then 0
+        end as credibility_weight_rate
 
     from segments
 
@@ -47,6 +65,8 @@ segment_rates as (
             and segments.tier = estimates.tier
             and segments.event_count = estimates.x
             and segments.developed_thousand_count = estimates.n
+    -- one row a population: returns are pooled neither by platform nor by tier
+    left join creator_means on segments.population = creator_means.population
 
 ),
 

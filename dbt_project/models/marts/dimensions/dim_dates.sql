@@ -57,6 +57,15 @@ with bounds as (
 
         union all
 
+        -- a fee is paid before there is anything to see; one that is planned tells of no day yet
+        select
+            min(incurred_date) as first_date,
+            max(incurred_date) as last_date
+        from {{ ref('int_creator_costs__unioned') }}
+        where incurred_date <= {{ business_date(as_of()) }}
+
+        union all
+
         select
             {{ data_through_date() }} as first_date,
             {{ data_through_date() }} as last_date

@@ -38,20 +38,24 @@ products_by_code as (
 
 ),
 
+-- An order in the ranges of two owners counts in both.
 uses_by_range as (
 
     select
-        order_codes.promo_code_key,
+        promo_codes.promo_code_key,
         count(*) as order_count
 
     from order_codes
 
     -- order_key is unique in orders: the join only drops excluded ones
     inner join orders on order_codes.order_key = orders.order_key
+    inner join promo_codes
+        on
+            orders.source_account = promo_codes.source_account
+            and order_codes.code_norm = promo_codes.code_norm
+            and {{ is_valid_at('promo_codes', 'orders.ordered_at') }}
 
-    where order_codes.promo_code_key is not null
-
-    group by order_codes.promo_code_key
+    group by promo_codes.promo_code_key
 
 ),
 
