@@ -1,10 +1,14 @@
-"""The marts of trust, activity, codes and tiers agree with a slow oracle on a small world."""
+"""Every mart of creators, and that of codes, agrees with slow oracles on a small world.
+
+The world is the small one with the edges of `tests.worlds.edges`; each test compares every row and,
+where a mart is ours as a whole, every column.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -13,12 +17,14 @@ import pytest
 from setae import stages
 from setae.warehouse import Home
 from tests.conftest import make_home
-from tests.oracle import trust as oracle
-from tests.worlds import small
+from tests.oracle import activity, anomalies, codes, engagement, predictions, tiers, trust as oracle
+from tests.worlds import edges, small
 from tests.worlds.small import Delivery
 
 THROUGH = date(2026, 4, 25)
-FIRST = date(2026, 3, 1)
+FIRST = date(2025, 12, 16)
+"""Day of the first post, where the marts' calendar begins."""
+PREDICTION_CREATORS = 3
 RULES = oracle.Rules(
     proxies={
         "reply_rate": {"window_days": 28, "minimum_count": 4, "minimum_unit_count": 1},
@@ -38,7 +44,7 @@ RULES = oracle.Rules(
         "survey_named_rate": {"window_days": 28, "minimum_count": 2, "minimum_unit_count": 1},
     },
     peers=2,
-    refund_days=14,
+    refund_days=25,
 )
 GROWTH = {
     "baseline_days": 28,
@@ -62,6 +68,7 @@ growth_minimum_day_count = {GROWTH["minimum_days"]}
 burst_post_minimum_comment_count = {SIGNS["burst_minimum"]}
 code_minimum_use_count = 3
 link_capture_minimum_use_count = 5
+prediction_minimum_creator_count = {PREDICTION_CREATORS}
 
 [dbt_vars.trust_proxies]
 {proxies}
@@ -93,7 +100,7 @@ def deliveries() -> list[Delivery]:
         if _digits(number) % 3 == 0
         for host in [("www.coupons.com", "coupons.com", "notcoupons.com")[_digits(number) % 9 // 3]]
     )
-    return [*found, Delivery("order_touches", "touches.ndjson", sent)]
+    return [*found, Delivery("order_touches", "touches.ndjson", sent), *edges.deliveries()]
 
 
 def _digits(order_id: str) -> int:
@@ -132,6 +139,23 @@ def world(built: duckdb.DuckDBPyConnection) -> oracle.World:
     return oracle.read(deliveries(), built, RULES, THROUGH)
 
 
+def agree(found: list[dict[str, Any]], expected: dict[Any, dict[str, Any]], *key: str) -> None:
+    """Every row and every column, with the first difference as the message."""
+    by_key = {tuple(row[one] for one in key): row for row in found}
+    assert len(by_key) == len(found)
+    for name in sorted({*by_key, *expected}, key=str):
+        assert name in expected, f"{name}: only in the mart"
+        assert name in by_key, f"{name}: only by the oracle"
+        row, told = by_key[name], expected[name]
+        assert row.keys() == told.keys()
+        for column, value in row.items():
+            if isinstance(value, float):
+                same = value == pytest.approx(told[column], rel=1e-6, abs=2e-9)
+            else:
+                same = value == told[column]
+            assert same, f"{name}, {column}: {value} in the mart, {told[column]} by the oracle"
+
+
 def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
     cursor = connection.execute(f"select * from marts_db.marts.{table}")
     names = [column[0] for column in cursor.description or []]
@@ -142,10 +166,13 @@ def test_every_proxy_of_every_week_is_what_loops_over_the_deliveries_count(
     built: duckdb.DuckDBPyConnection, world: oracle.World
 ) -> None:
     expected = oracle.proxies(world, FIRST)
-    as_of = dict(oracle.weeks(world, FIRST))
+    as_of = dict(oracle.weeks(FIRST, THROUGH))
     scores = oracle.z_scores(world, expected, as_of)
     found = {}
     for row in rows(built, "fct_creator_trust_weekly"):
+        end = oracle.end_of(row["as_of_date"])
+        assert row["tier"] == world.roster.tier_at(row["creator_key"], end)
+        assert row["platform"] == world.roster.main_platform(row["creator_key"], end)
         for name in RULES.proxies:
             kind = "ratio" if name == "sponsored_organic_ratio" else "count"
             if row[f"trust_proxy_{name}_denominator_{kind}"] is not None:
@@ -170,16 +197,16 @@ def test_every_proxy_of_every_week_is_what_loops_over_the_deliveries_count(
 def test_anomalies_are_what_loops_over_the_deliveries_count(
     built: duckdb.DuckDBPyConnection, world: oracle.World
 ) -> None:
-    as_of = dict(oracle.weeks(world, FIRST))
+    as_of = dict(oracle.weeks(FIRST, THROUGH))
     by_key = {
         (row["creator_key"], row["week_start_date"]): row
         for row in rows(built, "fct_creator_trust_weekly")
     }
     jumps = 0
-    for creator in world.creators():
+    for creator in world.roster.creators():
         for monday, last in as_of.items():
-            growth = oracle.growth(world, creator, monday, last, GROWTH)
-            signs = oracle.comment_signs(world, creator, last, SIGNS)
+            growth = anomalies.growth(world, creator, monday, last, GROWTH)
+            signs = anomalies.comment_signs(world, creator, last, SIGNS)
             row = by_key.get((creator, monday))
             if row is None:
                 assert growth["days"] is None, (creator, monday)
@@ -198,35 +225,85 @@ def test_anomalies_are_what_loops_over_the_deliveries_count(
     assert jumps == 1
 
 
-def test_activity_is_what_a_calendar_of_posts_says(
+def creators(world: oracle.World) -> dict[Any, dict[str, Any]]:
+    """`dim_creators` by the oracle."""
+    moments: dict[str, list[datetime]] = {}
+    for touch in world.touches:
+        moments.setdefault(touch["creator_key"], []).append(touch["at"])
+    for order in world.orders.values():
+        whose = set[Any]().union(
+            *(oracle.owners(world, code, order["ordered_at"]) for code in order["codes"])
+        )
+        if len(whose) == 1:
+            moments.setdefault(whose.pop(), []).append(order["ordered_at"])
+    return world.roster.dim_creators(moments, world.customers)
+
+
+def test_creators_are_who_the_deliveries_say(
     built: duckdb.DuckDBPyConnection, world: oracle.World
 ) -> None:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows(built, "fct_creator_activity_weekly"):
-        found.setdefault(row["creator_key"], []).append(row)
-    states = set()
-    for creator, mine in found.items():
-        mine.sort(key=lambda row: row["week_start_date"])
-        expected = oracle.activity(world, creator, mine[0]["week_start_date"])
-        assert [row["week_start_date"] for row in mine] == [week["monday"] for week in expected]
-        for row, week in zip(mine, expected, strict=True):
-            assert (row["lifecycle_status"], row["post_count"]) == (week["state"], week["posts"])
-            assert row["active_weeks_8w_count"] == week["active_of_8"]
-            assert row["observed_weeks_8w_count"] == week["known_of_8"]
-            assert (row["order_count"], row["net_sales_amount"]) == (week["orders"], week["sales"])
-            states.add(week["state"])
-    assert states == {"new", "returning", "resurrecting", "dormant", "inactive"}
+    expected = creators(world)
+    agree(rows(built, "dim_creators"), expected, "creator_key")
+    assert sum(row["is_only_named"] for row in expected.values()) >= 3
+
+
+def test_tiers_change_where_a_count_crosses_a_bound_or_grows_old(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    expected = world.roster.tiers()
+    agree(
+        rows(built, "dim_creator_tiers"),
+        expected,
+        *("creator_key", "platform", "tier_scheme", "valid_from_at"),
+    )
+    assert len({row["tier"] for row in expected.values()}) == 7
+    assert len({row["tier_source"] for row in expected.values()}) == 4
+
+
+def test_posts_are_what_their_newest_versions_say(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    agree(rows(built, "dim_posts"), world.roster.dim_posts(), "post_key")
+
+
+def test_engagement_of_a_day_is_what_platforms_said_of_it(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    expected = engagement.daily(world.roster, world.metrics, world.touches)
+    agree(
+        rows(built, "fct_creator_engagement_daily"),
+        expected,
+        *("creator_key", "activity_date", "platform"),
+    )
+    assert {row["metric_tz"] for row in expected.values()} > {"mixed", None}
+
+
+def test_activity_is_what_a_calendar_of_posts_and_orders_says(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    expected = activity.weekly(
+        world.roster,
+        creators(world),
+        world.touches,
+        world.credits,
+        world.orders,
+        FIRST,
+        THROUGH,
+    )
+    agree(rows(built, "fct_creator_activity_weekly"), expected, "creator_key", "week_start_date")
+    assert len({row["lifecycle_status"] for row in expected.values()}) == 5
+    assert len({row["tenure_band_type"] for row in expected.values()}) == 4
 
 
 def test_code_reviews_are_what_loops_over_orders_and_clicks_count(
     built: duckdb.DuckDBPyConnection, world: oracle.World
 ) -> None:
-    uses = oracle.code_uses(world, {"coupons.com"})
+    uses = codes.code_uses(world, {"coupons.com"})
     found = rows(built, "fct_code_integrity_weekly")
     expected = {}
-    for monday, last in oracle.weeks(world, FIRST):
+    for monday, last in oracle.weeks(FIRST, THROUGH):
         for code in {use["code"] for use in uses}:
-            told = oracle.review(uses, code, last, least=3, usual=5)
+            told = codes.review(uses, code, last, least=3, usual=5)
             if told is not None:
                 expected[code, monday] = told
     assert {(row["code_norm"], row["week_start_date"]) for row in found} == expected.keys()
@@ -242,19 +319,37 @@ def test_code_reviews_are_what_loops_over_orders_and_clicks_count(
     assert sum(told["coupon"] > 0 for told in expected.values()) >= 3
 
 
+CELL = ("tier_scheme", "tier", "platform", "niche", "period_type", "period_start_date")
+
+
 def test_engagement_by_tier_sums_the_posts_of_the_tier_of_their_day(
     built: duckdb.DuckDBPyConnection, world: oracle.World
 ) -> None:
-    found = {}
-    for row in rows(built, "fct_tier_engagement"):
-        if (row["tier_scheme"], row["platform"], row["niche"]) == ("setae", "instagram", "all"):
-            month = row["period_start_date"].strftime("%Y-%m")
-            period = month if row["period_type"] == "month" else "all"
-            if row["engagement_by_follower_creator_count"]:
-                found[row["tier"], period] = (
-                    row["engagement_by_follower_creator_count"],
-                    row["engagement_by_follower_numerator_count"],
-                    row["engagement_by_follower_denominator_count"],
-                )
-    assert found == oracle.tier_engagement(world)
-    assert len({tier for tier, _ in found}) >= 3
+    expected = tiers.Tiers(world, FIRST).engagement()
+    agree(rows(built, "fct_tier_engagement"), expected, *CELL)
+    told = [row["engagement_by_reach_ratio_ci_low"] for row in expected.values()]
+    assert sum(one is not None for one in told) >= 10
+
+
+def test_trust_by_tier_sums_the_creators_of_the_tier_of_that_day(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    expected = tiers.Tiers(world, FIRST).trust()
+    agree(rows(built, "fct_tier_trust"), expected, *CELL)
+    for name in RULES.proxies:
+        assert any(row[f"trust_proxy_{name}_ci_low"] is not None for row in expected.values()), name
+
+
+def test_predictions_are_those_of_a_line_fitted_to_the_months_before(
+    built: duckdb.DuckDBPyConnection, world: oracle.World
+) -> None:
+    pairs = predictions.pairs(world, oracle.proxies(world, FIRST), FIRST)
+    expected = predictions.predictions(pairs, PREDICTION_CREATORS)
+    agree(
+        rows(built, "fct_trust_proxy_predictions"),
+        expected,
+        *("trust_proxy", "period_type", "period_start_date"),
+    )
+    asked = [row for row in expected.values() if row["skill_score_ci_low"] is not None]
+    assert len(asked) >= 6
+    assert len(asked) < len(expected)

@@ -204,21 +204,23 @@ measured_periods as (
 
 ),
 
+-- A creator has one size, whatever tiers a scheme parts her posts into.
 audiences as (
 
     select
         tier_scheme,
-        tier,
         platform,
         creator_key,
         period_type,
         period_start_date,
         -- the mean over the posts, each at its own time
-        cast(denominator_count as double) / unit_count as mean_follower_count
+        cast(sum(denominator_count) as double) / sum(unit_count) as mean_follower_count
 
     from creator_periods
 
     where measure = 'engagement_by_follower'
+
+    group by tier_scheme, platform, creator_key, period_type, period_start_date
 
 ),
 
@@ -248,7 +250,6 @@ final as (
     left join audiences
         on
             measured_periods.tier_scheme = audiences.tier_scheme
-            and measured_periods.tier = audiences.tier
             and measured_periods.platform = audiences.platform
             and measured_periods.creator_key = audiences.creator_key
             and measured_periods.period_type = audiences.period_type

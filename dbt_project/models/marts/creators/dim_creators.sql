@@ -16,6 +16,12 @@ tiers as (
 
 ),
 
+follower_ranges as (
+
+    select * from {{ ref('int_creator_followers__ranged') }}
+
+),
+
 posts as (
 
     select * from {{ ref('int_posts__unioned') }}
@@ -75,7 +81,6 @@ open_tiers as (
     select
         creator_key,
         tier_scheme,
-        follower_count,
         '"' || tier_scheme || '":"' || tier || '"' as tier_in_json,
         case when tier_scheme = '{{ var("leading_tier_scheme") }}' then tier end as leading_tier
 
@@ -93,10 +98,24 @@ current_tiers as (
         creator_key,
         -- names of schemes and tiers are our own, so plain text makes safe JSON
         '{' || {{ ordered_list('tier_in_json', 'tier_scheme') }} || '}' as current_tiers,
-        max(leading_tier) as current_tier,
-        max(follower_count) as follower_count
+        max(leading_tier) as current_tier
 
     from open_tiers
+
+    group by creator_key
+
+),
+
+-- A tier's range says how many there were when it began; an account's open range, how many last.
+last_counts as (
+
+    select
+        creator_key,
+        max(follower_count) as follower_count
+
+    from follower_ranges
+
+    where valid_to_at is null
 
     group by creator_key
 
@@ -169,7 +188,7 @@ enrolled_creators as (
         creators.is_deleted,
         coalesce(platforms_by_creator.account_count, 0) as account_count,
         coalesce(activity_by_creator.post_count, 0) as post_count,
-        current_tiers.follower_count,
+        last_counts.follower_count,
         creators.agreed_commission_rate,
         creators.program_joined_at as joined_at,
         creators.program_left_at as left_at,
@@ -182,6 +201,7 @@ enrolled_creators as (
     left join customers on creators.customer_key = customers.customer_key
     left join platforms_by_creator on creators.creator_key = platforms_by_creator.creator_key
     left join current_tiers on creators.creator_key = current_tiers.creator_key
+    left join last_counts on creators.creator_key = last_counts.creator_key
     left join activity_by_creator on creators.creator_key = activity_by_creator.creator_key
 
 ),
