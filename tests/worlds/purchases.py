@@ -23,7 +23,8 @@ AS_OF = START + timedelta(days=DAYS, hours=14)
 THROUGH = (START + timedelta(days=DAYS - 1)).date()
 MATURITY_DAYS = 20
 STALENESS_DAYS = 5
-AGES_DAYS = (7, 30)
+AGES_DAYS = (7, 33)
+"""February's youngest customer is 33 days old on the last complete day."""
 
 CONFIG = f"""
 as_of = {AS_OF.isoformat()}
@@ -73,6 +74,7 @@ CODES = [
     ("TWINS", "c5", 40, 85, None),
     ("REOWN", "c5", 0, None, None),
     ("REEND", "c1", 0, 80, None),
+    ("UNUSED", "c1", 0, None, None),
 ]
 WRITTEN = [
     *("moved", " Moved ", "BOTH", "ONE", "soon", "GAP", "BRAND", "HALF", "GHOST", "FUTURE"),
@@ -661,6 +663,7 @@ def _special_orders(first: Rows, later: Rows) -> None:
     order("tie-b", 33, customer_id="tied")
     order("tie-a", 33, customer_id="tied", currency="USD")
     order("today", DAYS + 0.25, customer_id="tied")
+    order("today-new", DAYS + 0.25, customer_id="fresh")
     order("stranger-1", 15)
     order("stranger-2", 15)
     # Money that is given back before it was sold, and late; a refund of the running day.
@@ -717,9 +720,10 @@ def _special_orders(first: Rows, later: Rows) -> None:
         {"customer_id": "never", "created_at": at(3)},
         {"customer_id": "late-address", "email": "guest13@example.com", "created_at": at(70)},
     ]
-    later["campaign_exposures"].append(
-        {"campaign_id": "shown", "customer_id": "addressed", "exposed_at": at(5)}
-    )
+    later["campaign_exposures"] += [
+        {"campaign_id": "shown", "customer_id": "addressed", "exposed_at": at(day)}
+        for day in (5, 6)
+    ]
 
 
 def _redeem(first: Rows, luck: random.Random) -> None:
