@@ -97,6 +97,7 @@ def deliveries(seed: int = 5) -> list[Delivery]:
         _live(first, later, luck, person)
     _special_orders(first, later)
     _redeem(first, luck)
+    _redeem_on_days_of_several_orders(first)
     _orphans(first, later)
     return [
         Delivery(entity, f"{name}.ndjson", tuple(rows))
@@ -689,6 +690,8 @@ def _special_orders(first: Rows, later: Rows) -> None:
         ("house-3", 16, None),
         ("house-4", 18, "k16"),
         ("house-5", 18.5, None),
+        ("house-8", 20.5, "k7"),
+        ("house-9", 21.5, None),
         ("house-6", 22, "k7"),
         ("house-7", 23, None),
     ):
@@ -745,6 +748,50 @@ def _redeem(first: Rows, luck: random.Random) -> None:
         if kind == 3 and luck.random() < 0.3:
             row["order_id"] = "unknown"
         first["code_redemptions"].append(row)
+
+
+def _redeem_on_days_of_several_orders(first: Rows) -> None:
+    """More of the code's products wins, then more money on them, then the earlier; no test."""
+    days: list[list[tuple[str, bool, dict[str, str]]]] = [
+        [("a", False, {"p0": "40.00"}), ("b", False, {"p0": "5.00", "p1": "35.00"})],
+        [("a", False, {"p0": "5.00", "p5": "35.00"}), ("b", False, {"p1": "40.00"})],
+        [("a", False, {"p0": "40.00"}), ("b", False, {"p0": "40.00"})],
+        [("a", False, {"p5": "40.00"}), ("b", False, {"p5": "40.00"})],
+        [("a", True, {"p5": "40.00"}), ("b", False, {"p5": "40.00"})],
+        [("a", True, {"p0": "40.00"}), ("b", False, {"p5": "40.00"})],
+    ]
+    for day, orders in enumerate(days, start=50):
+        for number, (name, is_test, lines) in enumerate(orders):
+            first["orders"].append(
+                {
+                    "order_id": f"several-{day}-{name}",
+                    "ordered_at": at(day + number / 4),
+                    "customer_id": "redeemer",
+                    "is_test": is_test,
+                    "currency": "EUR",
+                    "gross_amount": "40.00",
+                    "discount_codes": [],
+                }
+            )
+            first["order_lines"] += [
+                {
+                    "order_id": f"several-{day}-{name}",
+                    "line_id": product,
+                    "product_id": product,
+                    "quantity": 1,
+                    "net_amount": net,
+                    "currency": "EUR",
+                }
+                for product, net in lines.items()
+            ]
+        first["code_redemptions"].append(
+            {
+                "redemption_id": f"several-{day}",
+                "code": "BRAND",
+                "customer_id": "redeemer",
+                "redeemed_on": (START + timedelta(days=day)).date().isoformat(),
+            }
+        )
 
 
 def _orphans(first: Rows, later: Rows) -> None:
