@@ -102,16 +102,23 @@ def take(airflow: LocalAirflow, page: Page, reports: Path) -> Iterator[str]:
     for dag_id in ran:
         yield take_run(airflow, page, dag_id)
     page.goto(f"{airflow.url}/assets")
-    page.set_viewport_size({"width": WIDTH, "height": TALL})  # only what is in sight is drawn
-    page.get_by_role("link", name="builds", exact=True).click()
-    expect(page.locator(".react-flow")).to_contain_text("transform_warehouse")
+    open_asset_graph(page)
     page.add_style_tag(content=".react-flow__minimap { display: none }")  # it hides the graph
-    page.get_by_role("button", name="Fit View").click()
     yield _shoot(page, "airflow_assets", height=TALL)
     for stage in ("raw", "marts"):
         newest = max(reports.glob(f"*{stage}*.html"), key=lambda path: path.stat().st_mtime)
         page.goto(newest.as_uri())
         yield _shoot(page, f"gate_{stage}", height=900)
+
+
+def open_asset_graph(page: Page) -> None:
+    """From the list of assets to the graph of all, in a window where all of it is in sight."""
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": WIDTH, "height": TALL})  # only what is in sight is drawn
+    page.get_by_role("link", name="builds", exact=True).click()
+    expect(page.locator(".react-flow")).to_contain_text("transform_warehouse")
+    page.get_by_role("button", name="Fit View").click()
 
 
 def take_run(airflow: LocalAirflow, page: Page, dag_id: str) -> str:
