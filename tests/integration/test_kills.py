@@ -10,8 +10,8 @@ Files are dropped, orders are pulled from the world's shop, which the test serve
 the worker's disk with them: all that a fetch from the shop had in its working folder.
 
 A kill does not always begin with nothing: homes are prepared once in several states and copied, as
-they are after the drops are fetched, after a load, after a build, or with half of the files and
-half of the shop's days long published.
+they are after the drops are fetched, after a load, after a build, or with half of the shop's days
+and half of the files of those days long published.
 """
 
 from __future__ import annotations
@@ -130,14 +130,16 @@ class World:
         self.states: dict[str, State] = {}
         scenario = replace(preset(SCENARIO), people=PEOPLE)
         made = generate(scenario, place / "world", shop="shopify")
-        self.all, self.half = made.folder / "drops", place / "half of the files delivered"
+        self.all, self.half = made.folder / "drops", place / "half of the files of half the days"
         self.as_of = made.as_of
         middle = datetime.fromisoformat(made.as_of) - timedelta(days=scenario.days // 2)
         shop, _ = server.open_world(made.folder, plan="plus")
         young, _ = server.open_world(made.folder, plan="plus", now=middle)
         self.url, self.young_url = (running.enter_context(server.run(one)) for one in (shop, young))
         self.token = shop.token
-        for path in sorted(self.all.glob("*/*"))[::2]:
+        self.middle = middle.isoformat()
+        known = [path for path in self.all.glob("*/*") if path.name[:10] <= self.middle[:10]]
+        for path in sorted(known)[::2]:
             copy = self.half / path.relative_to(self.all)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.hardlink_to(path)
@@ -166,9 +168,9 @@ class World:
         return home
 
     def _half(self) -> Path:
-        """Half of all published long ago, the rest new: another way to the same end."""
+        """Half of what was known then published long ago, the rest new: another way to the end."""
         home = self._home("half published")
-        self._deliver(home, self.half, self.young_url)
+        self._deliver(home, self.half, self.young_url, as_of=self.middle)
         self._run(home, "run")
         self._deliver(home, self.all, self.url)
         kept = self._keep("half of it", home)
@@ -178,9 +180,9 @@ class World:
     def _home(self, name: str) -> Path:
         return make_home(self.place / name).home
 
-    def _deliver(self, home: Path, files: Path, url: str) -> None:
+    def _deliver(self, home: Path, files: Path, url: str, *, as_of: str | None = None) -> None:
         """Point the sources outside, so that a copy of a home is small."""
-        text = CONFIG.format(as_of=self.as_of, folder=files, url=url)
+        text = CONFIG.format(as_of=as_of or self.as_of, folder=files, url=url)
         (home / "setae.toml").write_text(text)
 
     def _keep(self, name: str, home: Path) -> Path:

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from tests.mutation import projects
 from tests.mutation.operators import Mutant, mutants
-from tests.mutation.projects import Project, World
+from tests.mutation.projects import Increments, Project, World
 
 GOAL = 0.9
 """Of the wrong formulas, the share that the tests must see."""
@@ -84,7 +84,7 @@ def _by_unit_tests(project: Project, mutant: Mutant) -> Verdict:
     return Verdict(mutant, "unit test" if is_seen else None, not is_seen and "error" in statuses)
 
 
-def _by_worlds(worlds: list[World], verdict: Verdict) -> Verdict:
+def _by_worlds(worlds: list[World | Increments], verdict: Verdict) -> Verdict:
     if verdict.judge is not None or verdict.is_invalid:
         return verdict
     for world in worlds:

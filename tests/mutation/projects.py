@@ -1,7 +1,8 @@
 """Built worlds, and what says that a model's SQL is wrong there.
 
 Three judges, each slower than the one before: the unit tests of the model; then, on a whole world
-built with the wrong SQL, the data tests of everything behind it; then the world's oracle.
+built with the wrong SQL, the data tests of everything behind it; then the world's oracle. What only
+an increment computes is judged by the full build of the same files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from serving.content import content_hash
 from setae import stages, transformation
 from setae.settings import Settings
 from setae.warehouse import MARTS_ALIAS, Home, connect
@@ -29,7 +31,7 @@ from tests.integration import (
 from tests.integration.conftest import small_home
 from tests.integration.test_stickiness import FIRST, STEPS
 from tests.oracle import trust as trust_oracle
-from tests.worlds import paths
+from tests.worlds import paths, small as small_world
 from tests.worlds.small import Delivery
 from tests.worlds.visitors import Visitors
 
@@ -101,6 +103,25 @@ class Project:
         outcome = self._invoke("test", "--select", f"{model},test_type:unit")
         return {str(one.status) for one in getattr(outcome.result, "results", None) or []}
 
+    def compiled(self, model: str) -> str:
+        """The model's query in a full build."""
+        results = self._invoke("compile", "--select", model, "--full-refresh").result.results
+        return next(str(one.node.compiled_code) for one in results if one.node.name == model)
+
+    def plan_increment(self) -> None:
+        """Say which files `build` is for: those that no build has modelled yet."""
+        work = transformation.plan(self.settings, as_of=None, full_refresh=False)
+        with connect(self.settings) as connection:
+            connection.executemany(
+                "insert into ops.transform_pending values (?)", [[one] for one in work.pending]
+            )
+
+    def build(self) -> bool:
+        """Build the increment and test every model; whether nothing failed."""
+        return bool(
+            self._invoke("build", "--fail-fast", "--exclude-resource-type", "unit_test").success
+        )
+
     def rebuild(self, model: str) -> bool:
         """Build the model and all behind it, with their data tests; whether nothing failed."""
         return bool(
@@ -124,17 +145,11 @@ class World:
         self._project = project
         self._agrees = agrees
         agrees()
-        for path in self._files():
-            shutil.copyfile(path, path.with_suffix(".right"))
-
-    def _files(self) -> tuple[Path, Path]:
-        return self._project.home.warehouse, self._project.home.marts
+        _keep(project.home, "right")
 
     def objects(self, model: str, sql: str) -> str | None:
         """What is wrong with the wrong SQL, None if nobody sees it."""
-        for path in self._files():
-            shutil.copyfile(path.with_suffix(".right"), path)
-            path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        _put_back(self._project.home, "right")
         with self._project.wrong(model, sql):
             if not self._project.rebuild(model):
                 return f"data test in {self.name}"
@@ -145,14 +160,73 @@ class World:
         return None
 
 
+class Increments:
+    """The small world, whose causes of recomputation come after a first build.
+
+    Says what is wrong with SQL that only an increment computes: models of `increments/` and what
+    stands behind `is_incremental()`. Each build must end where it ends with the right SQL, the last
+    one where one build of all files does.
+    """
+
+    name = "increments"
+    steps = (("a later rate",), tuple(set(small_world.CAUSES) - {"a later rate"}))
+    """Causes that come together. Of people nearly all are touched by one of the others."""
+
+    def __init__(self, folder: Path) -> None:
+        late = {name for names in small_world.CAUSES.values() for name in names}
+        first = [one for one in small_world.deliveries() if one.name not in late]
+        settings = _built(small_home(folder, first))
+        self._project = Project(settings)
+        self._expected: list[dict[str, str]] = []
+        for number, causes in enumerate(self.steps):
+            names = {name for cause in causes for name in small_world.CAUSES[cause]}
+            for delivery in small_world.deliveries():
+                if delivery.name in names:
+                    delivery.write(folder / "drops")
+            _loaded(settings)
+            self._project.plan_increment()
+            _keep(self._project.home, f"before-{number}")
+            assert not stages.transform(settings).plan.is_full_refresh
+            self._expected.append(self._hashes())
+        stages.transform(settings, full_refresh=True)
+        assert self._hashes() == self._expected[-1]
+
+    def concerns(self, model: str, sql: str) -> bool:
+        """Whether a full build is the same with the wrong SQL."""
+        if "increments" in self._project.models[model].fqn:
+            return True
+        right = self._project.compiled(model)
+        with self._project.wrong(model, sql):
+            return self._project.compiled(model) == right
+
+    def objects(self, model: str, sql: str) -> str | None:
+        """What is wrong with the wrong SQL, None if nobody sees it."""
+        if not self.concerns(model, sql):
+            return None
+        for number, expected in enumerate(self._expected):
+            _put_back(self._project.home, f"before-{number}")
+            with self._project.wrong(model, sql):
+                if not self._project.build():
+                    return f"data test in {self.name}"
+            if self._hashes() != expected:
+                return f"full build of {self.name}"
+        return None
+
+    def _hashes(self) -> dict[str, str]:
+        """Content hash of each mart."""
+        with duckdb.connect(str(self._project.home.marts), read_only=True) as connection:
+            return {one.name: one.content_hash for one in content_hash(connection).tables}
+
+
 def small(folder: Path) -> Project:
     """The small world, for unit tests: dbt needs the columns of built models."""
     return Project(_built(small_home(folder)))
 
 
-def worlds(folder: Path) -> list[World]:
-    """Those that have an oracle."""
+def worlds(folder: Path) -> list[World | Increments]:
+    """Those that can tell whether the marts are right."""
     return [
+        Increments(folder / "increments"),
         _purchases(folder / "purchases"),
         _paths(folder / "paths"),
         _trust(folder / "trust"),
@@ -160,12 +234,28 @@ def worlds(folder: Path) -> list[World]:
     ]
 
 
+def _keep(home: Home, name: str) -> None:
+    """Copy a home's two files, for `_put_back`."""
+    for path in (home.warehouse, home.marts):
+        shutil.copyfile(path, path.with_suffix(f".{name}"))
+
+
+def _put_back(home: Home, name: str) -> None:
+    for path in (home.warehouse, home.marts):
+        shutil.copyfile(path.with_suffix(f".{name}"), path)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
 def _built(settings: Settings) -> Settings:
+    _loaded(settings)
+    stages.transform(settings)
+    return settings
+
+
+def _loaded(settings: Settings) -> None:
     stages.fetch(settings, source="drops")
     stages.load(settings)
     stages.check(settings, stage="raw")
-    stages.transform(settings)
-    return settings
 
 
 def _home(folder: Path, config: str, deliveries: list[Delivery]) -> Settings:

@@ -26,6 +26,7 @@ AS_OF = START + timedelta(days=DAYS)
 CONFIG = f"""
 as_of = {AS_OF.isoformat()}
 business_timezone = "Europe/Berlin"
+reporting_currency = "USD"
 threads = 2
 memory_limit = "1GiB"
 
@@ -53,6 +54,7 @@ CAUSES = {
     "an earlier first order": ("orders-found.ndjson",),
     "a late follower count": ("followers-late.ndjson",),
     "refunds": ("refunds.ndjson", "orders-changed.ndjson"),
+    "a later rate": ("rates-2.ndjson",),
 }
 """What makes rows of long ago be computed anew, and the files that bring it."""
 
@@ -489,5 +491,21 @@ def _dimensions(creators: list[str]) -> list[Delivery]:
             "products",
             "products.ndjson",
             tuple({"product_id": f"p{number}", "title": f"Thing {number}"} for number in range(4)),
+        ),
+        # A rate serves for a week or until the next; of most days there is none.
+        *(
+            Delivery(
+                "fx_rates_daily",
+                f"rates-{number}.ndjson",
+                (
+                    {
+                        "currency": "EUR",
+                        "reporting_currency": "USD",
+                        "rate_date": _at(day)[:10],
+                        "rate": rate,
+                    },
+                ),
+            )
+            for number, day, rate in ((1, 6, "1.25"), (2, 9, "1.5"))
         ),
     ]

@@ -90,10 +90,8 @@ ranges as (
         follower_source,
         observed_at,
         observed_at as valid_from_at,
-        case
-            when next_observed_at <= stale_from_at then next_observed_at
-            else stale_from_at
-        end as valid_to_at
+        -- least() passes over a NULL
+        least(next_observed_at, stale_from_at) as valid_to_at
 
     from observations
 

@@ -81,7 +81,7 @@ with_account_dependants as (
 
     from changed_references
 
-    union
+    union all
 
     select
         reference_type,
@@ -103,7 +103,7 @@ link_references as (
         on links.post_id = with_account_dependants.reference_value
             and with_account_dependants.reference_type = 'post'
 
-    union
+    union all
 
     select reference_value as link_key
 
@@ -136,7 +136,7 @@ mark_references as (
 
 ),
 
-final as (
+expanded as (
 
     select
         reference_type,
@@ -144,7 +144,7 @@ final as (
 
     from with_account_dependants
 
-    union
+    union all
 
     select
         'link' as reference_type,
@@ -152,7 +152,7 @@ final as (
 
     from link_references
 
-    union
+    union all
 
     select
         'order' as reference_type,
@@ -160,13 +160,25 @@ final as (
 
     from meant_orders
 
-    union
+    union all
 
     select
         'marks' as reference_type,
         utm_marks as reference_value
 
     from mark_references
+
+),
+
+final as (
+
+    select
+        reference_type,
+        reference_value
+
+    from expanded
+
+    group by reference_type, reference_value
 
 )
 

@@ -4,11 +4,30 @@ with drops_conversions as (
 
 ),
 
+order_references as (
+
+    select * from {{ ref('int_order_references__resolved') }}
+
+),
+
+-- The key a network names may be lent: the order itself comes from another source of the account.
+conversions as (
+
+    select
+        drops_conversions.*,
+        coalesce(order_references.order_key, drops_conversions.order_key) as meant_order_key
+
+    from drops_conversions
+    left join order_references
+        on drops_conversions.order_key = order_references.reference_key
+
+),
+
 final as (
 
     select
         conversion_key,
-        order_key,
+        meant_order_key as order_key,
         creator_key,
         code_norm,
         network,
@@ -23,7 +42,7 @@ final as (
         locked_at,
         {{ lineage_columns() }}
 
-    from drops_conversions
+    from conversions
 
 )
 

@@ -1,75 +1,53 @@
 -- Every other mart that lays days side by side takes its spine from here, so the first and the last
 -- day of the history are decided in one place.
-with bounds as (
+with observed as (
+
+    select order_date as observed_date from {{ ref('int_orders__resolved') }}
+    where not is_excluded
+
+    union all
+
+    select activity_date as observed_date from {{ ref('int_person_days__aggregated') }}
+
+    union all
+
+    select touch_date as observed_date from {{ ref('int_creator_touches__unioned') }}
+
+    union all
+
+    select metric_date as observed_date from {{ ref('int_post_metrics_daily__unioned') }}
+
+    union all
+
+    select commented_date as observed_date from {{ ref('int_comments__unioned') }}
+
+    union all
+
+    select posted_date as observed_date from {{ ref('int_posts__unioned') }}
+
+    union all
+
+    select refunded_date as observed_date from {{ ref('int_refunds__unioned') }}
+
+    union all
+
+    -- a fee is paid before there is anything to see; one that is planned tells of no day yet
+    select incurred_date as observed_date from {{ ref('int_creator_costs__unioned') }}
+    where incurred_date <= {{ business_date(as_of()) }}
+
+    union all
+
+    select {{ data_through_date() }} as observed_date
+
+),
+
+bounds as (
 
     select
-        min(first_date) as first_date,
-        max(last_date) as last_date
+        min(observed_date) as first_date,
+        max(observed_date) as last_date
 
-    from (
-        select
-            min(order_date) as first_date,
-            max(order_date) as last_date
-        from {{ ref('int_orders__resolved') }}
-        where not is_excluded
-
-        union all
-
-        select
-            min(activity_date) as first_date,
-            max(activity_date) as last_date
-        from {{ ref('int_person_days__aggregated') }}
-
-        union all
-
-        select
-            min(touch_date) as first_date,
-            max(touch_date) as last_date
-        from {{ ref('int_creator_touches__unioned') }}
-
-        union all
-
-        select
-            min(metric_date) as first_date,
-            max(metric_date) as last_date
-        from {{ ref('int_post_metrics_daily__unioned') }}
-
-        union all
-
-        select
-            min(commented_date) as first_date,
-            max(commented_date) as last_date
-        from {{ ref('int_comments__unioned') }}
-
-        union all
-
-        select
-            min(posted_date) as first_date,
-            max(posted_date) as last_date
-        from {{ ref('int_posts__unioned') }}
-
-        union all
-
-        select
-            min(refunded_date) as first_date,
-            max(refunded_date) as last_date
-        from {{ ref('int_refunds__unioned') }}
-
-        union all
-
-        -- a fee is paid before there is anything to see; one that is planned tells of no day yet
-        select
-            min(incurred_date) as first_date,
-            max(incurred_date) as last_date
-        from {{ ref('int_creator_costs__unioned') }}
-        where incurred_date <= {{ business_date(as_of()) }}
-
-        union all
-
-        select
-            {{ data_through_date() }} as first_date,
-            {{ data_through_date() }} as last_date
-    ) as observed
+    from observed
 
 ),
 
