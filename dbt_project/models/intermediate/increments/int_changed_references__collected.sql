@@ -41,7 +41,6 @@
     ('raw_drops', 'creator_accounts', 'creator', make_key('drops', '_source_account', 'creator_id')),
     ('raw_drops', 'creator_follower_snapshots', 'account', platform_key('platform', 'platform_user_id')),
     ('raw_drops', 'products', 'product', make_key('drops', '_source_account', 'product_id')),
-    ('raw_drops', 'fx_rates_daily', 'currency', 'currency'),
     ('raw_shopify', 'orders', 'order', make_key('shopify', '_source_account', 'order_id')),
     ('raw_shopify', 'orders', 'identity', identity_key('customer', 'customer_pid')),
     ('raw_shopify', 'orders', 'identity', identity_key('email', 'email_pid')),

@@ -73,17 +73,6 @@ affected as (
         on order_lines.product_key = changed_references.reference_value
             and changed_references.reference_type = 'product'
 
-    union all
-
-    select
-        orders.order_key,
-        'currency' as reason
-
-    from orders
-    inner join changed_references
-        on orders.currency_code = changed_references.reference_value
-            and changed_references.reference_type = 'currency'
-
 ),
 
 final as (
