@@ -1,10 +1,10 @@
 """Killed at random moments and run again, a home ends in the hash of a run nobody disturbed.
 
-`make test-kills` (twenty minutes of two cores; `KILLS=20` by default), on the world of `make demo`. Half of the kills count work: the process
-ends at a fail point drawn from those the undisturbed run passed, every stage as likely as any
-other, so that a failure can be repeated (`SETAE_TEST_SEED`). The other half are SIGKILLs of the
-whole process group at a moment of the clock, wherever the run is then, inside dbt or DuckDB too.
-Some homes are killed a second time on their way to the end.
+`make test-kills` (twenty minutes of two cores; `KILLS=20` by default), on the world of `make demo`.
+Half of the kills count work: the process ends at a fail point drawn from those the undisturbed run
+passed, every stage as likely as any other, so that a failure can be repeated (`SETAE_TEST_SEED`).
+The other half are SIGKILLs of the whole process group at a moment of the clock, wherever the run is
+then, inside dbt or DuckDB too. Some homes are killed a second time on their way to the end.
 
 Files are dropped, orders are pulled from the world's shop, which the test serves. Some kills take
 the worker's disk with them: all that a fetch from the shop had in its working folder.
