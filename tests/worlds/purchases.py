@@ -663,7 +663,8 @@ def _special_orders(first: Rows, later: Rows) -> None:
     # Two orders of a person at one instant; an order of the running day; nobody's orders.
     order("tie-b", 33, customer_id="tied")
     order("tie-a", 33, customer_id="tied", currency="USD")
-    order("today", DAYS + 0.25, customer_id="tied")
+    back = {"refunded_amount": "7.00", "returned_amount": "7.00"}
+    order("today", DAYS + 0.25, customer_id="tied", **back)
     order("today-new", DAYS + 0.25, customer_id="fresh")
     order("stranger-1", 15)
     order("stranger-2", 15)
