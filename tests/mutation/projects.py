@@ -284,6 +284,10 @@ def _paths(folder: Path) -> World:
         test_attribution.test_conversion_of_tiers_is_what_loops_count(folder, counts)
         test_attribution.test_kinds_of_evidence_overlap_as_loops_count(folder, counts)
         test_attribution.test_models_disagree_as_their_credits_do(folder)
+        test_attribution.test_funnels_are_what_loops_count(folder, rows)
+        test_attribution.test_claims_and_the_ledger_differ_as_loops_say(folder, rows)
+        test_attribution.test_payouts_are_what_loops_sum(folder, rows)
+        test_attribution.test_ambassadors_are_what_loops_count(folder, rows)
 
     return World("paths", Project(settings), agrees)
 

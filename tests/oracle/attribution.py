@@ -34,7 +34,8 @@ CHANNELS = {
 }
 """utm_source → channel, as far as the worlds use it."""
 
-MARKETING = set(CHANNELS.values())
+PLATFORMS = {"google": "google", "facebook": "facebook", "ig": "instagram"}
+"""utm_source → the platform it names."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,19 @@ class Touch:
     key: str
     party: Party
     is_visit: bool
+    platform: str | None = None
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order with its person, the owner of its codes and its money in cents."""
+    """An order that is no test, with its person, the owner of its codes and net sales in cents."""
 
     key: str
     person: str
+    customer: str
     at: datetime
     code: Party | None
+    currency: str
     cents: int
     stand_in: Party
 
@@ -69,8 +73,18 @@ def key(entity_id: str) -> str:
     return f"drops:small:{entity_id}"
 
 
+def is_left_out(row: dict[str, Any]) -> bool:
+    """Bots, the brand's own people, and tests of the shop."""
+    return bool(row.get("is_bot") or row.get("is_internal") or row.get("is_test"))
+
+
 def touches(rows: Rows) -> dict[str, list[Touch]]:
     """The path touches of every person, in order."""
+    return {person: _distinct(mine) for person, mine in all_touches(rows).items()}
+
+
+def all_touches(rows: Rows) -> dict[str, list[Touch]]:
+    """Every touch of a person that is an act, also pages that go on a visit."""
     people = owners(rows)
     links = {row["link_id"]: row for row in rows["tracked_links"]}
     found: dict[str, list[Touch]] = defaultdict(list)
@@ -93,23 +107,30 @@ def touches(rows: Rows) -> dict[str, list[Touch]]:
             continue
         known_clicks.add(row["click_id"])
         device = landings.get(row["click_id"], row.get("anonymous_id"))
-        if not repeated and device is not None:
+        if not repeated and not is_left_out(row) and device is not None:
             found[people[device]].append(
                 Touch(
-                    at, f"click:{key(row['click_id'])}", ("creator", key(link["creator_id"])), False
+                    at,
+                    f"click:{key(row['click_id'])}",
+                    ("creator", key(link["creator_id"])),
+                    False,
+                    link.get("platform"),
                 )
             )
     for row in rows["activity_events"]:
-        if row.get("click_id") in known_clicks:
+        if row.get("click_id") in known_clicks or is_left_out(row):
             continue
-        tags = {f"utm_{name}": value for name, value in row["utm"].items()}
-        party = _party(tags, instant(row["occurred_at"]), rows)
+        tags = {f"utm_{name}": value for name, value in row.get("utm", {}).items()}
+        at = instant(row["occurred_at"])
+        party = _party(tags, at, rows)
         if party is not None:
             found[people[row["anonymous_id"]]].append(
-                Touch(instant(row["occurred_at"]), f"event:{key(row['event_id'])}", party, True)
+                Touch(at, f"event:{key(row['event_id'])}", party, True, _platform(tags, at, rows))
             )
-    buyers = {row["order_id"]: row["user_id"] for row in rows["orders"]}
+    buyers = {row["order_id"]: row["user_id"] for row in rows["orders"] if not is_left_out(row)}
     for row in rows["order_touches"]:
+        if row["order_id"] not in buyers:
+            continue
         at = instant(row["touch_at"])
         party = _party(row, at, rows)
         if party is None and not row.get("utm_source"):
@@ -117,14 +138,20 @@ def touches(rows: Rows) -> dict[str, list[Touch]]:
         if party is not None:
             text = at.replace(tzinfo=None).isoformat(sep=" ")
             found[buyers[row["order_id"]]].append(
-                Touch(at, f"visit:{key(row['order_id'])}:{row['touch_role']}:{text}", party, True)
+                Touch(
+                    at,
+                    f"visit:{key(row['order_id'])}:{row['touch_role']}:{text}",
+                    party,
+                    True,
+                    _platform(row, at, rows),
+                )
             )
-    return {person: _distinct(list_) for person, list_ in found.items()}
+    return found
 
 
 def _landings(rows: Rows) -> dict[str, str]:
     """Click → the device of the first visit that names it."""
-    named = [row for row in rows["activity_events"] if row.get("click_id")]
+    named = [row for row in rows["activity_events"] if row.get("click_id") and not is_left_out(row)]
     named.sort(key=lambda row: (instant(row["occurred_at"]), key(row["event_id"])), reverse=True)
     return {row["click_id"]: row["anonymous_id"] for row in named}
 
@@ -137,7 +164,8 @@ def owners(rows: Rows) -> dict[str, str]:
             if "anonymous_id" not in row:
                 continue
             found.setdefault(row["anonymous_id"], row["anonymous_id"])
-            if row.get("user_id"):
+            # A bot signs nobody in, and a test order says nothing of a device.
+            if row.get("user_id") and not row.get("is_bot") and not row.get("is_test"):
                 found[row["anonymous_id"]] = row["user_id"]
     return found
 
@@ -147,17 +175,31 @@ def _valid(row: dict[str, Any], at: datetime) -> bool:
     return instant(row["valid_from"]) <= at and (ends is None or at < instant(ends))
 
 
+def _links(marks: dict[str, Any], at: datetime, rows: Rows) -> list[dict[str, Any]]:
+    """The tracked links that carry the marks and are valid then."""
+    return [
+        link
+        for link in rows["tracked_links"]
+        if link.get("utm_campaign")
+        and link["utm_source"] == marks.get("utm_source")
+        and link["utm_campaign"] == marks.get("utm_campaign")
+        and _valid(link, at)
+    ]
+
+
+def _platform(marks: dict[str, Any], at: datetime, rows: Rows) -> str | None:
+    """The platform of the links that carry the marks; without any, the one utm_source names."""
+    links = _links(marks, at, rows)
+    if not links:
+        return PLATFORMS.get(marks.get("utm_source") or "")
+    platforms = {link.get("platform") for link in links}
+    return platforms.pop() if len(platforms) == 1 else None
+
+
 def _party(marks: dict[str, Any], at: datetime, rows: Rows) -> Party | None:
     if not marks.get("utm_source"):
         return None
-    creators = {
-        link["creator_id"]
-        for link in rows["tracked_links"]
-        if link.get("utm_campaign")
-        and link["utm_source"] == marks["utm_source"]
-        and link["utm_campaign"] == marks.get("utm_campaign")
-        and _valid(link, at)
-    }
+    creators = {link["creator_id"] for link in _links(marks, at, rows)}
     if len(creators) == 1:
         return ("creator", key(creators.pop()))
     if creators:
@@ -189,6 +231,8 @@ def orders(rows: Rows) -> list[Order]:
         ):
             last_visits[row["order_id"]] = row
     for row in rows["orders"]:
+        if is_left_out(row):
+            continue
         at = instant(row["ordered_at"])
         claims = [
             {
@@ -206,12 +250,37 @@ def orders(rows: Rows) -> list[Order]:
             code = AMBIGUOUS
         visit = last_visits.get(row["order_id"])
         channel = CHANNELS.get(visit.get("utm_source") or "") if visit else None
-        cents = int(Decimal(row["gross_amount"]) * 100)
+        net = sales(row) - sum(returned for _, returned in returns(rows, row["order_id"]))
         stand_in: Party = ("channel", channel) if channel else UNATTRIBUTED
         if visit and (_party(visit, instant(visit["touch_at"]), rows) or ("", ""))[0] != "channel":
             stand_in = UNATTRIBUTED
-        found.append(Order(key(row["order_id"]), row["user_id"], at, code, cents, stand_in))
+        found.append(
+            Order(
+                key=key(row["order_id"]),
+                person=row["user_id"],
+                customer=row["customer_id"],
+                at=at,
+                code=code,
+                currency=row["currency"],
+                cents=int(net * 100),
+                stand_in=stand_in,
+            )
+        )
     return found
+
+
+def sales(row: dict[str, Any]) -> Decimal:
+    """What an order sold: gross less discount."""
+    return Decimal(row["gross_amount"]) - Decimal(row["discount_amount"])
+
+
+def returns(rows: Rows, order_id: str) -> list[tuple[datetime, Decimal]]:
+    """When goods of an order came back and for how much; all of a refund where it is not told."""
+    return [
+        (instant(row["refunded_at"]), Decimal(row.get("returned_sales_amount") or row["amount"]))
+        for row in rows["refunds"]
+        if row["order_id"] == order_id
+    ]
 
 
 def paths(rows: Rows, days: int) -> dict[str, list[Touch]]:

@@ -6,7 +6,7 @@ model comes from `tests.oracle.attribution`.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -51,12 +51,23 @@ class Cell:
     new: set[str] = field(default_factory=set)
     units: int = 0
     cents: int = 0
+    currencies: set[str] = field(default_factory=set)
     low: set[str] = field(default_factory=set)
     mid: set[str] = field(default_factory=set)
     high: set[str] = field(default_factory=set)
     seen: int = 0
     bought: int = 0
     cost: Decimal | None = None
+
+    @property
+    def net_sales(self) -> Decimal | None:
+        """In one currency; several have no sum."""
+        return Decimal(self.cents) / 100 if len(self.currencies) < 2 else None
+
+    @property
+    def cost_to_compare(self) -> Decimal | None:
+        """Costs are in euros here and compare with nothing else."""
+        return self.cost if self.currencies != {"USD"} else None
 
 
 class Conversion:
@@ -176,13 +187,14 @@ class Conversion:
                     cell.orders.add(name)
                     cell.units += units
                     cell.cents += cents
+                    cell.currencies.add(order.currency)
         for cell in found.values():
             cell.new = cell.orders & self.new
         return dict(found)
 
-    def overlap(self, window: int) -> dict[tuple[Period, frozenset[str]], dict[str, int]]:
-        """Period and kinds of evidence → orders, new ones, those all kinds agree on, cents."""
-        found: dict[tuple[Period, frozenset[str]], dict[str, int]] = {}
+    def overlap(self, window: int) -> dict[tuple[Period, frozenset[str]], dict[str, Any]]:
+        """Period and kinds of evidence → orders, new ones, agreed ones, cents by currency."""
+        found: dict[tuple[Period, frozenset[str]], dict[str, Any]] = {}
         for name, kinds in self.evidence(window).items():
             present = frozenset(kind for kind, creators in kinds.items() if creators)
             agreed = bool(present) and bool(
@@ -191,12 +203,12 @@ class Conversion:
             order = self.orders[name]
             for period in self._periods(order.at):
                 cell = found.setdefault(
-                    (period, present), {"orders": 0, "new": 0, "agreed": 0, "cents": 0}
+                    (period, present), {"orders": 0, "new": 0, "agreed": 0, "cents": Counter()}
                 )
                 cell["orders"] += 1
                 cell["new"] += name in self.new
                 cell["agreed"] += agreed
-                cell["cents"] += order.cents
+                cell["cents"][order.currency] += order.cents
         return found
 
     def tier(self, creator: str, at: datetime) -> str:

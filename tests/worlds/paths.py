@@ -2,7 +2,8 @@
 
 Times lie on a coarse grid, so touches of one instant and touches exactly a window before an order
 come about by themselves; a microsecond is added or taken here and there. Devices belong to one
-person each, as `tests.oracle.attribution` assumes.
+person each, as `tests.oracle.attribution` assumes. What happens around the orders, and what others
+say of them, is added by `tests.worlds.partners`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.worlds import partners
 from tests.worlds.small import Delivery
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-DAYS = 84
+DAYS = 86
 AS_OF = START + timedelta(days=DAYS)
+THROUGH = (AS_OF - timedelta(days=1)).date()
 WINDOWS = [7, 14, 28, 30, 90]
 
 CONFIG = f"""
@@ -61,18 +64,32 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
     creators = [f"c{number}" for number in range(4)]
     found: Rows = {
         "creators": [
-            {"creator_id": creator, "status": "active", "consent_basis": "contract"}
-            for creator in creators
+            {"creator_id": creator, "status": "active", "consent_basis": "contract", **customer}
+            for creator, customer in (
+                *((creator, {}) for creator in creators[:2]),
+                # two of one customer, and one who never ordered
+                *((creator, {"customer_id": "cust-u5"}) for creator in creators[2:]),
+                ("c7", {"customer_id": partners.QUIET}),
+            )
         ],
         "tracked_links": [
+            # c3's says no platform.
             *(
-                _link(creator, -100, None, utm_source="ig", utm_campaign=creator)
-                for creator in creators
+                _link(creator, -100, None, utm_source="ig", utm_campaign=creator, **platform)
+                for creator, platform in (
+                    *(("c0", {"platform": "instagram"}), ("c1", {"platform": "tiktok"})),
+                    *(("c2", {"platform": "facebook"}), ("c3", {})),
+                )
             ),
             # Marks that move from one to another with both in between, and a link that ends.
-            _link("c0", -100, 40, utm_source="ig", utm_campaign="moved"),
-            _link("c1", 30, None, utm_source="ig", utm_campaign="moved"),
-            _link("c2", -100, 28, utm_source="facebook", utm_campaign="ends"),
+            *(
+                _link(creator, *days, utm_source="ig", utm_campaign="moved", platform=platform)
+                for creator, days, platform in (
+                    ("c0", (-100, 40), "instagram"),
+                    ("c1", (30, None), "tiktok"),
+                )
+            ),
+            _link("c2", -100, 28, utm_source="facebook", utm_campaign="ends", platform="facebook"),
         ],
         "promo_codes": [
             {"code": "MOVED", "creator_id": "c0", "valid_from": _at(-100), "valid_to": _at(42)},
@@ -120,6 +137,7 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
     }
     for number in range(people):
         _live(found, luck, f"u{number}")
+    partners.add(found, random.Random(seed + 1), start=START, as_of=AS_OF)
     found["survey_responses"] = [
         {
             "response_id": f"s{number}",

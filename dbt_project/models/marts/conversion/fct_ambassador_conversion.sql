@@ -11,9 +11,10 @@ orders as (
 
 ),
 
+-- As the roster says it: who only ever referred is no customer of the shop's feeds.
 creators as (
 
-    select * from {{ ref('dim_creators') }}
+    select * from {{ ref('int_creators__unioned') }}
 
     where customer_key is not null
 
@@ -60,12 +61,14 @@ first_referrals as (
 chain (customer_key, referral_depth) as (
 
     select
-        first_referrals.referrer_customer_key as customer_key,
+        referrals.referrer_customer_key as customer_key,
         0 as referral_depth
-    from first_referrals
-    left join first_referrals as earlier_referrals
-        on first_referrals.referrer_customer_key = earlier_referrals.referred_customer_key
-    where earlier_referrals.referred_customer_key is null
+    from referrals
+    left join first_referrals
+        on referrals.referrer_customer_key = first_referrals.referred_customer_key
+    where
+        referrals.referrer_customer_key is not null
+        and first_referrals.referred_customer_key is null
 
     union
 
@@ -74,6 +77,8 @@ chain (customer_key, referral_depth) as (
         chain.referral_depth + 1 as referral_depth
     from chain
     inner join first_referrals on chain.customer_key = first_referrals.referrer_customer_key
+    -- no chain is longer; a ring that were met all the same would turn for ever
+    where chain.referral_depth < (select count(*) from referrals)
 
 ),
 

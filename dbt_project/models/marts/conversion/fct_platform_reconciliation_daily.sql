@@ -69,8 +69,6 @@ claims_by_day as (
         platform,
         max(case when not coalesce(is_view_through, false) then window_days end)
             as click_window_days,
-        case when min(currency_code) = max(currency_code) then min(currency_code) end
-            as currency_code,
         sum(cast(claimed_conversion_count as decimal(18, 4))) as claimed_order_count,
         sum(
             case
@@ -79,8 +77,7 @@ claims_by_day as (
                 else 0
             end
         ) as claimed_view_order_count,
-        case when min(currency_code) = max(currency_code) then sum(claimed_amount) end
-            as claimed_amount
+        sum(claimed_amount) as claimed_amount
 
     from claims
 
@@ -217,23 +214,67 @@ credited_platforms as (
 
 ),
 
-credited_by_day as (
+claimed_credits as (
 
     select
         credited_platforms.order_date as reconciliation_date,
         claiming_platforms.platform,
-        case
-            when min(credited_platforms.currency_code) = max(credited_platforms.currency_code)
-                then min(credited_platforms.currency_code)
-        end as currency_code,
-        sum(credited_platforms.credit_share) as ledger_order_credit,
-        sum(credited_platforms.credit_amount) as ledger_net_sales_amount
+        credited_platforms.currency_code,
+        credited_platforms.credit_share,
+        credited_platforms.credit_amount
 
     from credited_platforms
+
+    -- fans out over the networks that sell the platform, a handful
     inner join claiming_platforms
         on credited_platforms.touch_platform = claiming_platforms.touch_platform
 
-    group by credited_platforms.order_date, claiming_platforms.platform
+),
+
+credited_by_day as (
+
+    select
+        reconciliation_date,
+        platform,
+        sum(credit_share) as ledger_order_credit,
+        sum(credit_amount) as ledger_net_sales_amount
+
+    from claimed_credits
+
+    group by reconciliation_date, platform
+
+),
+
+told_currencies as (
+
+    select
+        claim_date as reconciliation_date,
+        platform,
+        currency_code
+    from claims
+
+    union all
+
+    select
+        reconciliation_date,
+        platform,
+        currency_code
+    from claimed_credits
+
+),
+
+-- Dollars and euros have no sum and no difference, on whichever side they stand.
+currencies_by_day as (
+
+    select
+        reconciliation_date,
+        platform,
+        case when min(currency_code) = max(currency_code) then min(currency_code) end
+            as currency_code
+
+    from told_currencies
+
+    group by reconciliation_date, platform
 
 ),
 
@@ -258,12 +299,7 @@ counted_days as (
     select
         days.reconciliation_date,
         days.platform,
-        case
-            when
-                coalesce(claims_by_day.currency_code, credited_by_day.currency_code)
-                = coalesce(credited_by_day.currency_code, claims_by_day.currency_code)
-                then coalesce(claims_by_day.currency_code, credited_by_day.currency_code)
-        end as currency_code,
+        currencies_by_day.currency_code,
         cast(claims_by_day.click_window_days as integer) as click_window_days,
         cast(coalesce(claims_by_day.claimed_order_count, 0) as decimal(18, 4))
             as claimed_order_count,
@@ -291,6 +327,10 @@ counted_days as (
         on
             days.reconciliation_date = credited_by_day.reconciliation_date
             and days.platform = credited_by_day.platform
+    left join currencies_by_day
+        on
+            days.reconciliation_date = currencies_by_day.reconciliation_date
+            and days.platform = currencies_by_day.platform
 
 ),
 
