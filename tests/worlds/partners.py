@@ -43,6 +43,7 @@ class _Partners:
 
     def add(self) -> None:
         self._visit()
+        self._meet()
         self._pay()
         self._return()
         self._convert()
@@ -131,6 +132,37 @@ class _Partners:
                 "anonymous_id": device,
             }
         )
+
+    def _click(self, click: str, link: str, user: str, at: datetime) -> None:
+        self._found["link_clicks"].append(
+            {
+                "click_id": click,
+                "link_id": link,
+                "clicked_at": _text(at),
+                "anonymous_id": f"d-{user}",
+            }
+        )
+
+    def _meet(self) -> None:
+        """What chance does not bring about."""
+        # The only clicker of a creator comes back and orders when the window is just over.
+        self._found["tracked_links"].append(
+            {
+                "link_id": "l-c7",
+                "creator_id": "c7",
+                "valid_from": _text(self._start),
+                "utm_source": "ig",
+                "utm_campaign": "c7",
+                "platform": "instagram",
+            }
+        )
+        self._click("lonely", "l-c7", "u120", self._day(12.4))
+        self._page("lonely", "d-u120", self._day(12.4) + WINDOW)
+        self._order("lonely", "u120", self._day(12.4) + WINDOW)
+        # Two links of one creator, on two platforms, at one instant.
+        for number, link in enumerate(("l-c1-c1", "l-c1-moved")):
+            self._click(f"both{number}", link, "u9", self._day(66.4))
+        self._order("both", "u9", self._day(66.6))
 
     def _pay(self) -> None:
         for row in self._found["orders"]:

@@ -86,7 +86,7 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
                 _link(creator, *days, utm_source="ig", utm_campaign="moved", platform=platform)
                 for creator, days, platform in (
                     ("c0", (-100, 40), "instagram"),
-                    ("c1", (30, None), "tiktok"),
+                    ("c1", (30, None), "instagram"),
                 )
             ),
             _link("c2", -100, 28, utm_source="facebook", utm_campaign="ends", platform="facebook"),
