@@ -358,11 +358,12 @@ def _judged() -> dict[str, list[Row]]:
                 _count("instagram", f"ig-{name}", first + timedelta(days=7 * week),
                        300 + 90 * number + 40 * week)
             )  # fmt: skip
-        # The last of them falls silent: its answers of the middle of January are two weeks old on
-        # the first of February, and too old on the first of March.
-        posts = 4 if number == JUDGED - 1 else 12
-        for index in range(posts):
-            moment = first + timedelta(days=9 * index + number % 3, hours=number)
+        # The last of them falls silent at Christmas: four weeks later, on 18 January, the answers
+        # of then are told for the last time, two weeks before February begins.
+        is_silent = number == JUDGED - 1
+        for index in range(4 if is_silent else 12):
+            day = 4 + 2 * index if is_silent else 9 * index + number % 3
+            moment = first + timedelta(days=day, hours=number)
             post = f"{name}-{index}"
             sold = (index + number) % 3 == 0
             made["posts"].append(
