@@ -35,6 +35,14 @@ tiers as (
 
 ),
 
+follower_ranges as (
+
+    select * from {{ ref('int_creator_followers__ranged') }}
+
+    where creator_key is not null
+
+),
+
 pivoted as (
 
     select
@@ -119,10 +127,36 @@ weeks as (
 
 ),
 
+-- Weeks of anomalies alone have a main platform as those with proxies do.
+ranked_accounts as (
+
+    select
+        keys.creator_key,
+        keys.week_start_date,
+        follower_ranges.platform,
+        row_number() over (
+            partition by keys.creator_key, keys.week_start_date
+            order by
+                coalesce(follower_ranges.follower_count, -1) desc,
+                follower_ranges.platform asc,
+                follower_ranges.creator_account_key asc
+        ) as account_rank
+
+    from keys
+
+    -- fans out over the accounts of a creator, one range each, and is ranked at once
+    inner join follower_ranges
+        on
+            keys.creator_key = follower_ranges.creator_key
+            and {{ is_valid_at('follower_ranges', to_utc('keys.as_of_date + 1')) }}
+
+),
+
 joined as (
 
     select
         pivoted.*,
+        coalesce(pivoted.platform, ranked_accounts.platform, 'unknown') as known_platform,
         keys.creator_key as key_creator_key,
         keys.week_start_date as key_week_start_date,
         keys.as_of_date as key_as_of_date,
@@ -186,6 +220,11 @@ joined as (
         on
             keys.creator_key = composites.creator_key
             and keys.week_start_date = composites.week_start_date
+    left join ranked_accounts
+        on
+            keys.creator_key = ranked_accounts.creator_key
+            and keys.week_start_date = ranked_accounts.week_start_date
+            and ranked_accounts.account_rank = 1
     left join tiers
         on
             keys.creator_key = tiers.creator_key
@@ -199,7 +238,7 @@ final as (
         key_creator_key as creator_key,
         key_week_start_date as week_start_date,
         key_as_of_date as as_of_date,
-        coalesce(platform, 'unknown') as platform,
+        known_platform as platform,
         '{{ var("leading_tier_scheme") }}' as tier_scheme,
         known_tier as tier,
         is_complete,
