@@ -136,10 +136,7 @@ ranked_accounts as (
         follower_ranges.platform,
         row_number() over (
             partition by keys.creator_key, keys.week_start_date
-            order by
-                coalesce(follower_ranges.follower_count, -1) desc,
-                follower_ranges.platform asc,
-                follower_ranges.creator_account_key asc
+            order by {{ largest_account_first('follower_ranges') }}
         ) as account_rank
 
     from keys
