@@ -143,11 +143,14 @@ def _credits(present: frozenset[str]) -> list[Check]:
                 severity="error",
                 bad_rows="select credit.order_key, credit.model, credit.window_days, "
                 "credit.credit_amount, placed.net_sales_amount from ("
-                "select order_key, model, window_days, sum(credit_amount) as credit_amount "
+                "select order_key, model, window_days, sum(credit_amount) as credit_amount, "
+                "bool_and(credit_amount = trunc(credit_amount)) as is_whole "
                 "from {batch} as every_credit group by order_key, model, window_days) as credit "
                 f"left join {_mart('fct_orders')} as placed on credit.order_key = placed.order_key "
+                # Credit is in whole minor units; the minor unit of a yen is the yen.
                 "where placed.order_key is null "
-                f"or abs(credit.credit_amount - placed.net_sales_amount) > {_CENT}",
+                "or abs(credit.credit_amount - placed.net_sales_amount) "
+                f"> case when credit.is_whole then 0.5 else {_CENT} end",
                 expected="credit of an order = its net sales, per model and window",
                 todo=_REBUILD,
             ),

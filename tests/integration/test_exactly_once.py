@@ -148,16 +148,24 @@ def test_a_line_waits_for_its_order_and_the_order_releases_it(tmp_path: Path) ->
     "place", ["after_rows", "after_rejects", "before_commit", "after_commit:2"]
 )
 def test_a_kill_inside_load_loses_and_doubles_nothing(
-    tmp_path: Path, place: str, world: Settings
+    place: str, world: Settings, delivered_in_order: Settings
 ) -> None:
-    expected = small_home(tmp_path / "expected")
-    fetch_and_load(expected)
     stages.fetch(world, source="drops")
     killed = run_cli(world.home, "load", failpoint=f"load:{place}")
     assert killed.returncode == 137, killed.stderr
     stages.load(world)
-    assert raw_state(world) == raw_state(expected)
-    assert ledger_counts(world) == ledger_counts(expected)
+    assert raw_state(world) == raw_state(delivered_in_order)
+    assert ledger_counts(world) == ledger_counts(delivered_in_order)
+
+
+def test_the_zone_of_the_process_does_not_show(
+    world: Settings, delivered_in_order: Settings
+) -> None:
+    for command in ("fetch drops", "load"):
+        done = run_cli(world.home, *command.split(), env={"TZ": "Pacific/Apia"})
+        assert done.returncode == 0, done.stderr
+    assert raw_state(world) == raw_state(delivered_in_order)
+    assert ledger_counts(world) == ledger_counts(delivered_in_order)
 
 
 def test_files_that_an_older_warehouse_lacks_are_loaded_again(

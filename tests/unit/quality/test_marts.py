@@ -210,6 +210,20 @@ def test_late_raw_rows_that_no_gate_passed_are_not_missed(built: RawWorld) -> No
     assert gate.check_marts(built.settings).passed
 
 
+@pytest.mark.parametrize(
+    ("net_sales", "stops"), [("5.4", set()), ("5.6", {"credit_amounts_sum_to_net_sales"})]
+)
+def test_credit_in_whole_yen_is_the_order_rounded(
+    built: RawWorld, net_sales: str, stops: set[str]
+) -> None:
+    for mart in ("fct_orders", "fct_order_lines"):
+        on_marts(
+            built,
+            f"update m.marts.{mart} set net_sales_amount = {net_sales} where order_key = 'd:1'",
+        )
+    assert failing(built) == stops
+
+
 def test_an_emptied_mart_stops_and_a_shrunken_one_warns(built: RawWorld) -> None:
     on_marts(
         built,
