@@ -13,7 +13,9 @@ nobody reads and `sweep` removes. The name is made of what was fetched (digest a
 origin, contract version, key), so fetching the same thing again finds it there and does nothing.
 
 Sweeping stays away from a source that is being fetched: fetches hold a shared lock on
-`landing/.<source>.lock`, and the kernel drops it when the process ends, however it ends.
+`landing/.<source>.lock`. Two fetches may find the same drop and date it differently; who comes
+second to `landing/.<source>.land.lock` takes what is there. The kernel drops both locks when the
+process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import fcntl
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -167,7 +170,7 @@ def find(landing_directory: Path, delivery: Delivery) -> Manifest | None:
 def draft(landing_directory: Path, delivery: Delivery) -> Iterator[Draft]:
     """Temporary files for one delivery, removed on the way out unless they were landed."""
     folder = landing_directory / delivery.source / delivery.entity
-    stem = f".{delivery.name}.{os.getpid()}"
+    stem = f".{delivery.name}.{uuid.uuid4().hex[:12]}"
     made = Draft(
         delivery=delivery,
         data=folder / f"{stem}.parquet{TEMPORARY_SUFFIX}",
@@ -185,6 +188,8 @@ def draft(landing_directory: Path, delivery: Delivery) -> Iterator[Draft]:
 def land(landing_directory: Path, written: Draft, facts: Facts) -> Manifest:
     """Make a draft a landed file: data, then rejects, then the manifest, each durable.
 
+    Where another fetch has landed the same delivery meanwhile, its file stands.
+
     Args:
         landing_directory: `<home>/landing`.
         written: The draft; its data file must exist, its rejects file only if there are any.
@@ -198,7 +203,14 @@ def land(landing_directory: Path, written: Draft, facts: Facts) -> Manifest:
     """
     delivery, name = written.delivery, written.delivery.name
     folder = landing_directory / delivery.source / delivery.entity
-    with storage_errors(folder):
+    with (
+        storage_errors(folder),
+        _lock_file(landing_directory, f"{delivery.source}.land") as descriptor,
+    ):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        before = find(landing_directory, delivery)
+        if before is not None:
+            return before
         data_sha256, data_bytes = _digest(written.data)
         rejects_file = rejects_sha256 = None
         failpoint("fetch:before_data")
@@ -238,7 +250,7 @@ def land(landing_directory: Path, written: Draft, facts: Facts) -> Manifest:
             releases=delivery.releases,
         )
         path = folder / f"{name}{MANIFEST_SUFFIX}"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+        temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
         temporary.write_text(_dump(manifest), encoding="utf-8")
         failpoint("fetch:before_manifest")
         _settle(temporary, path)

@@ -72,16 +72,38 @@ def find(
     status: str | None = "open",
     limit: int = 100,
 ) -> list[QuarantineRecord]:
-    """Quarantined records that match every given value, in order of file and line."""
-    wanted = {"source": source, "entity": entity, "rule": rule, "status": status}
-    given = {name: value for name, value in wanted.items() if value is not None}
-    where = " and ".join(f"{name} = ${name}" for name in given) or "true"
+    """The first quarantined records that match every given value, in order of file and line."""
+    where, given = _where(source=source, entity=entity, rule=rule, status=status)
     rows = connection.execute(
         f"select {_COLUMNS} from ops.quarantine_records where {where} "
         "order by source, entity, file_id, line, byte_offset, quarantine_id limit $limit",
         {**given, "limit": limit},
     ).fetchall()
     return [QuarantineRecord(*row) for row in rows]
+
+
+def counts(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    source: str | None = None,
+    entity: str | None = None,
+    rule: str | None = None,
+    status: str | None = "open",
+) -> dict[str, int]:
+    """Rule → how many records match every given value, in order of the rules."""
+    where, given = _where(source=source, entity=entity, rule=rule, status=status)
+    rows = connection.execute(
+        "select rule, count(*) from ops.quarantine_records "
+        f"where {where} group by rule order by rule",
+        given,
+    ).fetchall()
+    return dict(rows)
+
+
+def _where(**wanted: str | None) -> tuple[str, dict[str, str]]:
+    """A condition on every value that is given, and its parameters."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return " and ".join(f"{name} = ${name}" for name in given) or "true", given
 
 
 def get(connection: duckdb.DuckDBPyConnection, quarantine_id: str) -> QuarantineRecord:

@@ -553,7 +553,7 @@ def quarantine_list(
     rule: Annotated[str | None, typer.Option(help="Only this rule, such as Q05.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Not only open ones.")] = False,
 ) -> None:
-    """One line a record: id, rule, file and line, what is wrong.
+    """One line a record: id, rule, file and line, what is wrong; then how many by rule.
 
     Example: `setae quarantine list --rule Q05`
     """
@@ -563,8 +563,12 @@ def quarantine_list(
 
     with connect(_settings(home)) as connection:
         ledger.create(connection)
+        status = None if every else "open"
         records = quarantine.find(
-            connection, source=source, entity=entity, rule=rule, status=None if every else "open"
+            connection, source=source, entity=entity, rule=rule, status=status
+        )
+        counts = quarantine.counts(
+            connection, source=source, entity=entity, rule=rule, status=status
         )
     table = Table("id", "rule", "status", "where", "field", "what", box=None, pad_edge=False)
     for record in records:
@@ -576,7 +580,14 @@ def quarantine_list(
             escape(record.field or ""),
             escape(record.message),
         )
-    out.print(table if records else "the quarantine is empty")
+    if not records:
+        out.print("the quarantine is empty")
+        return
+    out.print(table)
+    total = sum(counts.values())
+    first = f"the first {len(records)} of " if len(records) < total else ""
+    by_rule = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    out.print(f"{first}{total:,} records: {by_rule}")
 
 
 @quarantine_app.command("show")

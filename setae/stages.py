@@ -301,7 +301,7 @@ def _accept(settings: Settings, file_id: str, reason: str | None) -> None:
             "select 1 from ops.loaded_files where file_id = ?", [file_id]
         ).fetchone()
         if found is None:
-            raise ConfigError(f"{file_id}: no such loaded file; `setae status` lists them")
+            raise ConfigError(f"{file_id}: no such loaded file; the gate's report names them")
         text = json.dumps({"reason": reason, "file_id": file_id}, sort_keys=True)
         write_atomically(_acceptance_path(Home(settings.home), file_id), text)
         ledger.set_gate_status(connection, {file_id: "accepted"}, reason=reason)

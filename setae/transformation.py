@@ -9,6 +9,7 @@ where the two disagree, the next build starts from nothing.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import io
 import json
@@ -26,7 +27,7 @@ import duckdb
 import estimation
 from ingestion import loader
 from setae import ledger
-from setae.errors import BuildFailed, DataError
+from setae.errors import BuildFailed, ConfigError, DataError
 from setae.failpoints import failpoint
 from setae.lease import Lease
 from setae.progress import Progress
@@ -106,8 +107,10 @@ def plan(settings: Settings, *, as_of: datetime | None, full_refresh: bool) -> P
     """Decide what the next build covers.
 
     Raises:
+        ConfigError: A setting of `[dbt_vars]` that no model reads.
         DataError: Nothing that passed its gate has been loaded, so there is no 'now'.
     """
+    _check_variables(settings)
     with connect(settings) as connection:
         ledger.create(connection)
         loader.create_raw_tables(connection, settings)
@@ -260,6 +263,22 @@ def _data_through(
     midnight = datetime.combine(local.date(), time(), zone)
     complete = local.date() - timedelta(days=1)
     return complete if local >= midnight else complete - timedelta(days=1)
+
+
+def _check_variables(settings: Settings) -> None:
+    """A misspelt variable would change nothing and say nothing."""
+    if not settings.dbt_vars:
+        return
+    from dbt.clients.yaml_helper import load_yaml_text
+
+    known = load_yaml_text((project_directory() / "dbt_project.yml").read_text())["vars"]
+    for name in settings.dbt_vars:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else "see `vars:` of dbt_project.yml"
+            raise ConfigError(
+                f"{Home(settings.home).config}: [dbt_vars] {name}: no such variable; {advice}"
+            )
 
 
 def _fixed_variables(settings: Settings) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def weekly(
                     "observed_weeks_8w_count": len(recent),
                     "click_count": sum(
                         touch["is_click"]
+                        and not touch["is_repeat"]
                         and touch["creator_key"] == key
                         and monday <= touch["touch_date"] <= last
                         for touch in touches

@@ -22,6 +22,7 @@ def code_uses(world: World, coupon_hosts: set[str]) -> list[Row]:
                 touch
                 for touch in world.touches
                 if touch["is_click"]
+                and not touch["is_repeat"]
                 and touch["person_key"] == order["person_key"]
                 and order["ordered_at"] - timedelta(days=30) < touch["at"] <= order["ordered_at"]
             ]

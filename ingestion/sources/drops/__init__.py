@@ -18,7 +18,7 @@ import difflib
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from pathlib import Path
 import duckdb
 
 from ingestion import contract, intake, landing, validate
+from ingestion.api import Clock, SystemClock
 from ingestion.conversion import Terms
 from ingestion.intake import Intake, Place, RawRecord
 from ingestion.landing import Delivery, Manifest, Origin
@@ -75,13 +76,10 @@ class Fetch:
     config: SourceSettings
     start: datetime | None
     end: datetime | None
+    received_at: datetime
+    """The 'now' of rows whose feed does not tell its own."""
     pseudonyms: Pseudonyms
     connection: duckdb.DuckDBPyConnection
-
-    @property
-    def received_at(self) -> datetime | None:
-        """The 'now' of rows whose feed does not tell its own."""
-        return self.end or self.settings.as_of
 
     def terms(self, *, revision: int = 0) -> Terms:
         """What holds for every row."""
@@ -134,8 +132,15 @@ def terms(
     )
 
 
+@dataclass(frozen=True)
 class Drops:
-    """The source object."""
+    """The source object.
+
+    Attributes:
+        clock: Tells when a file was received, where neither the window nor a pinned 'now' does.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
 
     def entities(self) -> tuple[str, ...]:
         """Entities it may land."""
@@ -168,7 +173,10 @@ class Drops:
             landing.fetching(landing_directory, name),
             intake.connect(settings, pseudonyms) as connection,
         ):
-            work = Fetch(settings, name, config, start, end, pseudonyms, connection)
+            received_at = end or settings.as_of or self.clock.now().replace(microsecond=0)
+            work = Fetch(
+                settings, name, config, start, end, received_at, pseudonyms, connection
+            )
             entries = list(_entries(folder, troubles))
             for number, (entity, path) in enumerate(entries):
                 progress.advance(number, len(entries), f"{entity}/{validate.mask(path.name)}")

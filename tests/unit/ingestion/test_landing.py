@@ -162,6 +162,25 @@ def test_a_kill_between_any_two_steps_loses_nothing_and_leaves_no_half_file(
     landing.verify(manifest, tmp_path)
 
 
+def test_of_two_fetches_of_one_drop_the_first_to_land_stands(tmp_path: Path) -> None:
+    """Their windows date the rows differently, and the name does not tell windows apart."""
+    early = a_delivery(received_at=datetime(2026, 11, 22, tzinfo=UTC))
+    late = a_delivery(received_at=datetime(2026, 11, 23, tzinfo=UTC))
+    assert early.name == late.name
+    with (
+        landing.draft(tmp_path, early) as first,
+        landing.draft(tmp_path, late) as second,
+    ):
+        for draft in (first, second):
+            pq.write_table(pa.table({"at": [str(draft.delivery.received_at)]}), draft.data)
+        landed = landing.land(tmp_path, second, Facts(good_count=1, rejected_count=0))
+        again = landing.land(tmp_path, first, Facts(good_count=1, rejected_count=0))
+    assert again == landed
+    assert landed.received_at == late.received_at
+    landing.verify(landed, tmp_path)
+    assert landing.sweep(tmp_path) == []
+
+
 def test_sweeping_keeps_what_manifests_name(tmp_path: Path) -> None:
     manifest = land(tmp_path, a_delivery())
     folder = tmp_path / "drops" / "orders"

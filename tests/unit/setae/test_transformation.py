@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 
+from pathlib import Path
+
 import pytest
 
 from setae import transformation
+from setae.errors import ConfigError
 from setae.settings import Settings
+from tests.conftest import make_home
 
 
 def test_a_build_has_its_own_target_whatever_the_shell_asks_with(
@@ -17,3 +21,9 @@ def test_a_build_has_its_own_target_whatever_the_shell_asks_with(
     with transformation._environment(settings):
         assert os.environ["DBT_TARGET"] == "duckdb"
     assert os.environ["DBT_TARGET"] == "published"
+
+
+def test_a_misspelt_variable_is_named_before_anything_is_built(tmp_path: Path) -> None:
+    settings = make_home(tmp_path / "home", "[dbt_vars]\nattribution_windows = [7]\n")
+    with pytest.raises(ConfigError, match="attribution_windows: no such variable; did you mean "):
+        transformation.plan(settings, as_of=None, full_refresh=False)

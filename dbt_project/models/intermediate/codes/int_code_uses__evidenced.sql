@@ -24,6 +24,7 @@ touches as (
     select * from {{ ref('int_creator_touches__unioned') }}
 
     where is_click
+        and not is_repeat
 
 ),
 

@@ -24,6 +24,7 @@ clicks as (
 
     where
         is_click
+        and not is_repeat
         and creator_key is not null
 
 ),

@@ -218,8 +218,11 @@ period_bounds as (
     select
         period,
         max(interval_number) as last_number,
-        max(interval_number) filter (where last_date <= {{ data_through_date() }})
-            as last_complete_number
+        -- in a young history not even the first is
+        coalesce(
+            max(interval_number) filter (where last_date <= {{ data_through_date() }}),
+            min(interval_number) - 1
+        ) as last_complete_number
 
     from intervals
 
