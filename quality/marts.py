@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import duckdb
 
-from quality.checks import Check, Suite, between_check, rows_check, share_check
+from quality.checks import Check, Suite, rows_check, share_check
 from quality.facts import Facts
 from setae.warehouse import MARTS_ALIAS, literal, quote
 
@@ -55,17 +55,15 @@ def suites(connection: duckdb.DuckDBPyConnection, facts: Facts) -> list[Suite]:
 
 def _orders(present: frozenset[str]) -> list[Check]:
     checks = [
-        between_check(
+        share_check(
             name="discounts_are_part_of_the_price",
             table="marts.fct_orders",
             severity="warn",
-            expectation="ExpectColumnMeanToBeBetween",
-            column="discount_amount",
-            aggregate="avg(discount_amount)",
-            low=0.0,
-            high=None,
+            bad_rows="select * from {batch} as placed where discount_amount < 0",
+            limit=0.01,
+            expected="at most 1% of orders with a negative discount",
             todo="see which source sends negative discounts",
-            failing_where="discount_amount < 0",
+            file_column=None,
         ),
         share_check(
             name="few_orders_are_negative",

@@ -172,8 +172,8 @@ class Settings(BaseSettings):
     home: Path = Field(description="The data home; everything a run owns lies under it.")
     as_of: Annotated[datetime, AfterValidator(_aware)] | None = Field(
         default=None,
-        description="The only 'now'. Unset: the end of the newest landed window, or when the newest "
-        "file without a window was received.",
+        description="The only 'now'. Unset: the end of the newest landed window, or when the "
+        "newest file without a window was received.",
     )
     business_timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
         default="UTC", description="Days and weeks are calendar days of this IANA zone."

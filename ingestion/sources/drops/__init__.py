@@ -174,9 +174,7 @@ class Drops:
             intake.connect(settings, pseudonyms) as connection,
         ):
             received_at = end or settings.as_of or self.clock.now().replace(microsecond=0)
-            work = Fetch(
-                settings, name, config, start, end, received_at, pseudonyms, connection
-            )
+            work = Fetch(settings, name, config, start, end, received_at, pseudonyms, connection)
             entries = list(_entries(folder, troubles))
             for number, (entity, path) in enumerate(entries):
                 progress.advance(number, len(entries), f"{entity}/{validate.mask(path.name)}")
