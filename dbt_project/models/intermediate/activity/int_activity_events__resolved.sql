@@ -23,8 +23,8 @@ posts_by_id as (
 
     select
         post_id,
-        min(post_key) as post_key,
-        min(creator_key) as creator_key
+        any_value(post_key) as post_key,
+        any_value(creator_key) as creator_key
 
     from posts
 

@@ -18,7 +18,7 @@ sole_accounts as (
     select
         creator_key,
         platform,
-        min(creator_account_key) as creator_account_key
+        any_value(creator_account_key) as creator_account_key
 
     from accounts
 

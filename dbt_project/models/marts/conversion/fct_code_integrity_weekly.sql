@@ -41,8 +41,8 @@ rules as (
 
     select
         {% for part in parts %}
-            max(weight) filter (where review_part = '{{ part }}') as {{ part }}_weight,
-            max(full_at) filter (where review_part = '{{ part }}') as {{ part }}_full_at
+            any_value(weight) filter (where review_part = '{{ part }}') as {{ part }}_weight,
+            any_value(full_at) filter (where review_part = '{{ part }}') as {{ part }}_full_at
             {%- if not loop.last %},{% endif %}
         {% endfor %}
 
@@ -90,8 +90,8 @@ code_weeks as (
         week_start_date,
         as_of_date,
         is_complete,
-        max(case when recency_rank = 1 then creator_key end) as creator_key,
-        max(case when recency_rank = 1 then platform end) as platform,
+        any_value(creator_key) filter (where recency_rank = 1) as creator_key,
+        any_value(platform) filter (where recency_rank = 1) as platform,
         bool_or(is_ambiguous) as is_ambiguous,
         -- a code of the shop's own has nobody to click on, and says nothing of creators' codes
         bool_or(creator_key is not null or is_ambiguous) as has_owner,

@@ -40,21 +40,21 @@ spreads as (
         period_type,
         period_start_date,
         bool_and(is_complete) as is_complete,
-        max(case when least_rank = 1 then rule_name end) as least_rule,
-        max(case when greatest_rank = 1 then rule_name end) as greatest_rule,
+        any_value(rule_name) filter (where least_rank = 1) as least_rule,
+        any_value(rule_name) filter (where greatest_rank = 1) as greatest_rule,
         case when min(currency_code) = max(currency_code) then min(currency_code) end
             as currency_code,
         -- a rule that credits nothing has no row of money and no currency
         count(*) filter (where net_sales_amount is null) as mixed_currency_count,
         count(*) as rule_count,
-        max(case when is_default then order_credit_share end) as default_order_credit,
+        any_value(order_credit_share) filter (where is_default) as default_order_credit,
         min(order_credit_share) as least_order_credit,
         max(order_credit_share) as greatest_order_credit,
         max(case when is_default_window then order_credit_share end)
         - min(case when is_default_window then order_credit_share end) as model_spread_order_credit,
         max(case when is_default_model then order_credit_share end)
         - min(case when is_default_model then order_credit_share end) as window_spread_order_credit,
-        max(case when is_default then net_sales_amount end) as default_net_sales_amount,
+        any_value(net_sales_amount) filter (where is_default) as default_net_sales_amount,
         min(net_sales_amount) as least_net_sales_amount,
         max(net_sales_amount) as greatest_net_sales_amount
 

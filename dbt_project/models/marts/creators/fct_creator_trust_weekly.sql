@@ -52,13 +52,14 @@ pivoted as (
         min(platform) as platform,
         min(tier) as tier,
         {% for proxy in proxies %}
-            max(unit_count) filter (where trust_proxy = '{{ proxy }}') as {{ proxy }}_unit_count,
-            max(numerator_value) filter (where trust_proxy = '{{ proxy }}')
+            any_value(unit_count) filter (where trust_proxy = '{{ proxy }}')
+                as {{ proxy }}_unit_count,
+            any_value(numerator_value) filter (where trust_proxy = '{{ proxy }}')
                 as {{ proxy }}_numerator,
-            max(denominator_value) filter (where trust_proxy = '{{ proxy }}')
+            any_value(denominator_value) filter (where trust_proxy = '{{ proxy }}')
                 as {{ proxy }}_denominator,
-            max(raw_value) filter (where trust_proxy = '{{ proxy }}') as {{ proxy }}_raw,
-            max(z_score) filter (where trust_proxy = '{{ proxy }}') as {{ proxy }}_z_score
+            any_value(raw_value) filter (where trust_proxy = '{{ proxy }}') as {{ proxy }}_raw,
+            any_value(z_score) filter (where trust_proxy = '{{ proxy }}') as {{ proxy }}_z_score
             {%- if not loop.last %},{% endif %}
         {% endfor %}
 

@@ -24,28 +24,28 @@ final as (
         ) }} as is_mature,
         {% for base in bases %}
             {% set measure = "cells.measure = 'engagement_by_" ~ base ~ "'" %}
-            coalesce(max(cells.creator_count) filter (where {{ measure }}), 0)
+            coalesce(any_value(cells.creator_count) filter (where {{ measure }}), 0)
                 as engagement_by_{{ base }}_creator_count,
-            coalesce(max(cells.unit_count) filter (where {{ measure }}), 0)
+            coalesce(any_value(cells.unit_count) filter (where {{ measure }}), 0)
                 as engagement_by_{{ base }}_post_count,
-            max(cells.numerator_count) filter (where {{ measure }})
+            any_value(cells.numerator_count) filter (where {{ measure }})
                 as engagement_by_{{ base }}_numerator_count,
-            max(cells.denominator_count) filter (where {{ measure }})
+            any_value(cells.denominator_count) filter (where {{ measure }})
                 as engagement_by_{{ base }}_denominator_count,
-            max(cells.elasticity_creator_count) filter (where {{ measure }})
+            any_value(cells.elasticity_creator_count) filter (where {{ measure }})
                 as engagement_by_{{ base }}_elasticity_creator_count,
-            max(cells.value) filter (where {{ measure }}) as engagement_by_{{ base }}_ratio,
-            max(cells.ci_low) filter (where {{ measure }})
+            any_value(cells.value) filter (where {{ measure }}) as engagement_by_{{ base }}_ratio,
+            any_value(cells.ci_low) filter (where {{ measure }})
                 as engagement_by_{{ base }}_ratio_ci_low,
-            max(cells.ci_high) filter (where {{ measure }})
+            any_value(cells.ci_high) filter (where {{ measure }})
                 as engagement_by_{{ base }}_ratio_ci_high,
-            max(cells.creator_mean) filter (where {{ measure }})
+            any_value(cells.creator_mean) filter (where {{ measure }})
                 as engagement_by_{{ base }}_creator_mean_ratio,
-            max(cells.elasticity) filter (where {{ measure }})
+            any_value(cells.elasticity) filter (where {{ measure }})
                 as engagement_by_{{ base }}_elasticity_ratio,
-            max(cells.elasticity_ci_low) filter (where {{ measure }})
+            any_value(cells.elasticity_ci_low) filter (where {{ measure }})
                 as engagement_by_{{ base }}_elasticity_ratio_ci_low,
-            max(cells.elasticity_ci_high) filter (where {{ measure }})
+            any_value(cells.elasticity_ci_high) filter (where {{ measure }})
                 as engagement_by_{{ base }}_elasticity_ratio_ci_high
             {%- if not loop.last %},{% endif %}
         {% endfor %}

@@ -27,21 +27,25 @@ final as (
             {% set of_proxy = "filter (where measure = '" ~ proxy ~ "')" %}
             {% if proxy in ratios %}
                 {{ safe_rate(
-                    'max(numerator_count) ' ~ of_proxy, 'max(denominator_count) ' ~ of_proxy
+                    'any_value(numerator_count) ' ~ of_proxy,
+                    'any_value(denominator_count) ' ~ of_proxy
                 ) }} as trust_proxy_{{ proxy }}_numerator_ratio,
                 {{ safe_rate(
-                    'max(other_numerator_count) ' ~ of_proxy,
-                    'max(other_denominator_count) ' ~ of_proxy
+                    'any_value(other_numerator_count) ' ~ of_proxy,
+                    'any_value(other_denominator_count) ' ~ of_proxy
                 ) }} as trust_proxy_{{ proxy }}_denominator_ratio,
             {% else %}
-                max(numerator_count) {{ of_proxy }} as trust_proxy_{{ proxy }}_numerator_count,
-                max(denominator_count) {{ of_proxy }} as trust_proxy_{{ proxy }}_denominator_count,
+                any_value(numerator_count) {{ of_proxy }}
+                    as trust_proxy_{{ proxy }}_numerator_count,
+                any_value(denominator_count) {{ of_proxy }}
+                    as trust_proxy_{{ proxy }}_denominator_count,
             {% endif %}
-            coalesce(max(creator_count) {{ of_proxy }}, 0) as trust_proxy_{{ proxy }}_creator_count,
-            max(value) {{ of_proxy }} as trust_proxy_{{ proxy }},
-            max(ci_low) {{ of_proxy }} as trust_proxy_{{ proxy }}_ci_low,
-            max(ci_high) {{ of_proxy }} as trust_proxy_{{ proxy }}_ci_high,
-            max(creator_mean) {{ of_proxy }} as trust_proxy_{{ proxy }}_creator_mean
+            coalesce(any_value(creator_count) {{ of_proxy }}, 0)
+                as trust_proxy_{{ proxy }}_creator_count,
+            any_value(value) {{ of_proxy }} as trust_proxy_{{ proxy }},
+            any_value(ci_low) {{ of_proxy }} as trust_proxy_{{ proxy }}_ci_low,
+            any_value(ci_high) {{ of_proxy }} as trust_proxy_{{ proxy }}_ci_high,
+            any_value(creator_mean) {{ of_proxy }} as trust_proxy_{{ proxy }}_creator_mean
             {%- if not loop.last %},{% endif %}
         {% endfor %}
 
