@@ -82,7 +82,7 @@ PLANTED = (
     "qztextbird",
     "qzagentbird",
     "203.0.113.77",
-    "4930555",
+    "491517248",
     "+49 151 55500",
     "canary.",
     "canary person",
@@ -92,7 +92,7 @@ PLANTED = (
     TOKEN,
     TOKEN.removeprefix("shpat_"),
 )
-"""What must be found nowhere; canaries and the phones of 4930555 are the hand-made shop's."""
+"""What must be found nowhere; canaries and the phones of 491517248 are the hand-made shop's."""
 
 MAIL = "QzMailBird.{n}@Mail.Example"
 PHONE = "+49 151 55500{n:03d}"

@@ -249,7 +249,7 @@ def crash(one: Pull, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 # -- nobody's name, and no token ------------------------------------------------------------------
 
-CANARIES = ("canary", "4930555", TOKEN, TOKEN.removeprefix("shpat_"))
+CANARIES = ("canary", "491517248", TOKEN, TOKEN.removeprefix("shpat_"))
 """E-mail addresses, names and streets begin with it; phone numbers; the token with and without
 its head."""
 

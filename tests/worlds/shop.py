@@ -49,7 +49,7 @@ REFUND_AT = START + timedelta(days=10)
 
 EMAIL = "canary.{n}@mail.example"
 NAME = "Canary Person{n}"
-PHONE = "+4930555{n:04d}"
+PHONE = "+491517248{n:04d}"
 STREET = "{n} Canary Street"
 
 
