@@ -71,7 +71,7 @@ test-scheduler: $(READY) ## The DAGs under a real scheduler (needs postgresql)
 test-browser: $(READY) ## The pages in a real browser (needs chromium)
 	@$(BIN)/pytest -m browser
 
-test-compat: $(READY) ## The published file in DuckDB 1.4 and 1.5 clients
+test-compat: $(READY) ## The published file in the clients of DuckDB 1.4, 1.5 and 2
 	@$(BIN)/pytest -m compat
 
 test-python: $(READY) ## The same world to the byte on every other Python that uv finds

@@ -1,7 +1,7 @@
 """Housekeeping of a data home: what `maintain_warehouse` runs every night.
 
 Nothing here changes a number. Publications beyond `keep_publications` are removed by `publish`
-itself, right after it made a newer one.
+right after it made a newer one, and here where it could not.
 """
 
 from __future__ import annotations

@@ -188,7 +188,9 @@ class Settings(BaseSettings):
         default=None, pattern=r"^[A-Z]{3}$", description="Adds `_reporting` money where a rate is."
     )
     threads: int = Field(
-        default_factory=_default_threads, ge=1, description="DuckDB's threads; never by default."
+        default_factory=_default_threads,
+        ge=1,
+        description="DuckDB's threads; always set, never left to DuckDB.",
     )
     memory_limit: str = Field(
         default_factory=_default_memory_limit,
