@@ -68,7 +68,7 @@ url = "{{url}}"
 account = "demo"
 
 [dbt_vars]
-stickiness_segment_min_person_count = 2
+segment_min_person_count = 2
 """
 
 PLANTED = (

@@ -240,7 +240,11 @@ def owned(home: Path) -> list[psutil.Process]:
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_the_owner_ends_nothing_is_left_running(tmp_path, kind):
     settings = small_home(tmp_path / "home", [])
-    script = "from setae.cli import main; main()"
+    # What a shell runs in the background ignores Ctrl-C, and so would all that it starts.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from setae.cli import main; main()"
+    )
     owner = subprocess.Popen(
         [sys.executable, "-c", script, "up", "--home", str(settings.home)],
         stdout=subprocess.PIPE,

@@ -39,7 +39,7 @@ currency = "EUR"
 small_reject_minimum_count = 50
 
 [dbt_vars]
-stickiness_segment_min_person_count = 2
+segment_min_person_count = 2
 """
 
 
