@@ -74,22 +74,15 @@ def estimate_units(
         seed: For the ranks; None leaves them out (NaN), as do fewer than ten units.
     """
     size = len(counts.x)
-    shrunk, low, high = np.empty(size), np.empty(size), np.empty(size)
-    own, expected = np.empty(size), np.empty(size)
-    for cell in range(counts.cell_count):
-        rows = np.flatnonzero(counts.cell == cell)
-        if not len(rows):
-            continue
-        mean, strength, weights = mixture.components(beliefs, cell)
-        first, second = posterior(counts, rows, mean, strength)
-        shrunk[rows] = mixture.moments(counts.family, first, second, weights)[0]
-        tail = (1.0 - level) / 2.0
-        low[rows] = mixture.quantiles(counts.family, first, second, weights, tail)
-        high[rows] = mixture.quantiles(counts.family, first, second, weights, 1.0 - tail)
-        low[rows], high[rows] = _holding(shrunk[rows], low[rows], high[rows])
-        share = counts.n[rows, None] / (counts.n[rows, None] + strength)
-        own[rows] = (weights * share).sum(axis=1)
-        expected[rows] = (weights * mean).sum()
+    mean, strength, weights = (part[counts.cell] for part in _components(counts, beliefs))
+    first, second = posterior(counts, np.arange(size), mean, strength)
+    shrunk = mixture.moments(counts.family, first, second, weights)[0]
+    tail = (1.0 - level) / 2.0
+    low = mixture.quantiles(counts.family, first, second, weights, tail)
+    high = mixture.quantiles(counts.family, first, second, weights, 1.0 - tail)
+    low, high = _holding(shrunk, low, high)
+    own = (weights * (counts.n[:, None] / (counts.n[:, None] + strength))).sum(axis=1)
+    expected = (weights * mean).sum(axis=1)
     top = np.full(size, np.nan)
     if seed is not None and counts.units.sum() >= round(1 / TOP_SHARE):
         top = _top_chances(counts, beliefs, np.random.default_rng(seed))
@@ -103,10 +96,35 @@ def estimate_units(
     )
 
 
+def _components(counts: Counts, beliefs: Beliefs) -> tuple[Floats, Floats, Floats]:
+    """Means, strengths and weights of every cell's prior, (C, H) each: all rows at one go.
+
+    A cell with fewer components than another is filled up with some that weigh nothing.
+    """
+    parts = [mixture.components(beliefs, cell) for cell in range(counts.cell_count)]
+    longest = max(len(weights) for _, _, weights in parts)
+
+    def filled(values: Floats, filling: float) -> Floats:
+        return np.pad(values, (0, longest - len(values)), constant_values=filling)
+
+    return (
+        np.array([filled(mean, 0.5) for mean, _, _ in parts]),
+        np.array([filled(strength, 1.0) for _, strength, _ in parts]),
+        np.array([filled(weights, 0.0) for _, _, weights in parts]),
+    )
+
+
 def posterior(
     counts: Counts, rows: Integers, mean: Floats, strength: Floats
 ) -> tuple[Floats, Floats]:
-    """Parameters of the posterior of each row under each (mean, strength), (U, H)."""
+    """Parameters of the posterior of each row under each (mean, strength), (U, H).
+
+    Args:
+        counts: What was counted.
+        rows: Which rows, (U,).
+        mean: Of the prior's components, (H,) or (U, H).
+        strength: Likewise.
+    """
     x, n = counts.x[rows, None], counts.n[rows, None]
     if counts.family == "rate":
         return x + mean * strength, n - x + (1.0 - mean) * strength

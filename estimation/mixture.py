@@ -58,7 +58,7 @@ def density(family: Family, value: Floats, first: Floats, second: Floats) -> Flo
 def moments(
     family: Family, first: Floats, second: Floats, weights: Floats
 ) -> tuple[Floats, Floats]:
-    """Mean and variance of each mixture; shapes (U, H), (U, H), (H,) give (U,)."""
+    """Mean and variance of each mixture; shapes (U, H), (U, H), (H,) or (U, H) give (U,)."""
     if family == "rate":
         mean = first / (first + second)
         variance = mean * (1.0 - mean) / (first + second + 1.0)
@@ -80,9 +80,10 @@ def quantiles(
     Args:
         first: Parameters of the components, (U, H).
         second: Likewise.
-        weights: Of the components, (H,), summing to 1.
+        weights: Of the components, (H,) or (U, H), summing to 1.
         level: Between 0 and 1.
     """
+    weights = np.broadcast_to(weights, first.shape)
     mean, variance = moments(family, first, second, weights)
     value = _start(family, mean, variance, level)
     low = np.zeros_like(value)
@@ -91,7 +92,9 @@ def quantiles(
     active = np.arange(len(value))
     for _ in range(200):
         at = value[active, None]
-        excess = (weights * cumulative(family, at, first[active], second[active])).sum(axis=1)
+        excess = (weights[active] * cumulative(family, at, first[active], second[active])).sum(
+            axis=1
+        )
         excess -= level
         above = excess > 0
         high[active] = np.where(above, value[active], high[active])
@@ -102,7 +105,9 @@ def quantiles(
         if not len(active):
             break
         at = value[active]
-        slope = (weights * density(family, at[:, None], first[active], second[active])).sum(axis=1)
+        slope = (weights[active] * density(family, at[:, None], first[active], second[active])).sum(
+            axis=1
+        )
         # in log(value): rates lie within decades of nought
         step = at * np.exp(np.clip(-excess / np.maximum(at * slope, smallest), -3.0, 3.0))
         bounded = np.isfinite(high[active])

@@ -33,3 +33,59 @@
 
     group by metric, population, platform, tier, x, n
 {%- endmacro %}
+
+
+{#
+    Weekly counts of creators as one row a rate: what `counts_of` takes, and what finds the estimates
+    again. `rates` is a rate's name → [its numerator, its denominator], columns of `counts`, which
+    also has creator_key, population, platform and tier. A cell that is not mature has no numerator.
+#}
+{% macro rate_counts(counts, rates) -%}
+    {%- for rate, parts in rates.items() %}
+        select
+            '{{ rate }}' as metric,
+            creator_key,
+            population,
+            platform,
+            tier,
+            {{ parts[0] }} as x,
+            {{ parts[1] }} as n
+
+        from {{ counts }}
+
+        where
+            {{ parts[0] }} is not null
+            and {{ parts[1] }} > 0
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
+{#
+    One row a creator and population, with the four columns of every rate's estimate. `counts` are
+    rows of `rate_counts`, `estimates` those of `int_counts__estimated` at level `unit`.
+#}
+{% macro rate_estimates(counts, estimates, rates) -%}
+    select
+        {% for rate in rates %}
+            {% for part in ['shrunk', 'ci_low', 'ci_high', 'reliability'] %}
+                max({{ estimates }}.{{ part }}) filter (
+                    where {{ counts }}.metric = '{{ rate }}'
+                ) as {{ rate }}_{{ part }},
+            {% endfor %}
+        {% endfor %}
+        {{ counts }}.creator_key,
+        {{ counts }}.population
+
+    from {{ counts }}
+    inner join {{ estimates }}
+        on
+            {{ counts }}.metric = {{ estimates }}.metric
+            and {{ counts }}.population = {{ estimates }}.population
+            and {{ counts }}.platform = {{ estimates }}.platform
+            and {{ counts }}.tier = {{ estimates }}.tier
+            and {{ counts }}.x = {{ estimates }}.x
+            and {{ counts }}.n = {{ estimates }}.n
+
+    group by {{ counts }}.creator_key, {{ counts }}.population
+{%- endmacro %}

@@ -23,7 +23,7 @@ from setae import stages
 from setae.settings import Settings
 from setae.warehouse import MARTS_ALIAS, connect
 from tests.conftest import make_home
-from tests.oracle import stickiness as oracle
+from tests.oracle import estimates, stickiness as oracle
 from tests.worlds.visitors import ACCOUNT, STEPS, Seen, Visitors
 
 DAY = timedelta(days=1)
@@ -138,6 +138,19 @@ def test_every_step_of_a_delivery_ends_in_what_the_oracle_says(case: Case, tmp_p
     increments = hashes(settings)
     stages.transform(settings, full_refresh=True)
     assert hashes(settings) == increments
+
+
+def test_the_worlds_have_visits_that_channels_brought(case: Case) -> None:
+    """Or the test above would not see them counted as direct ones."""
+    world = Visitors(seed=case.seed, timezone=case.rules.timezone, first=FIRST, days=DAYS)
+    seen = world.seen(STEPS[-1])
+    found = oracle.sessions(seen.events, seen.touches, case.rules)
+    assert sum(one.is_brought for one in found) >= 5
+    assert sum(one.creator == "ambiguous" for one in found) >= 2
+    mistaken = [oracle.Session(**{**vars(one), "is_brought": False}) for one in found]
+    assert oracle.return_visits(found, case.rules, 7) != oracle.return_visits(
+        mistaken, case.rules, 7
+    )
 
 
 def hashes(settings: Settings) -> dict[str, str]:
@@ -332,6 +345,37 @@ def _returns(
         for key in wanted.keys() | ours.keys():
             if ours.get(key) != wanted.get(key):
                 yield f"returns {window} {key}: {ours.get(key)}, {wanted.get(key)}"
+        if window == 7:
+            yield from _return_estimates(connection, wanted, "directly", "direct_return_7d_rate")
+        if window == 28:
+            yield from _return_estimates(connection, wanted, "returned", "return_visit_28d_rate")
+
+
+def _return_estimates(
+    connection: duckdb.DuckDBPyConnection,
+    wanted: dict[tuple[str, date], dict[str, Any]],
+    counted: str,
+    rate: str,
+) -> Iterator[str]:
+    """Each week's creators among one another; nobody there has an account or a known tier."""
+    expected: dict[tuple[str, date], Any] = {}
+    for week in {week for _, week in wanted}:
+        units = {
+            key: (("none", "unknown"), row[counted], row["exposed_person_count"])
+            for key, row in wanted.items()
+            if key[1] == week and key[0] != "ambiguous" and row[counted] is not None
+        }
+        expected |= estimates.of_rates(units)
+    if not expected:
+        yield f"{rate}: no week is followed for so long"
+    for creator, week, *ours in _rows(
+        connection,
+        f"select creator_key, exposure_week_start_date, {rate}_shrunk, {rate}_ci_low, "
+        f"{rate}_ci_high, {rate}_reliability from fct_return_visits_creator_weekly",
+    ):
+        one = expected.get((_creator(creator) or "", week), (None, None, None, "insufficient"))
+        if ours[3] != one[3] or ours[:3] != pytest.approx(one[:3], abs=1e-7):
+            yield f"{rate} {creator} {week}: {ours}, {one}"
 
 
 def _lift(

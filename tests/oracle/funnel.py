@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import Any
 
-from tests.oracle import stickiness
+from tests.oracle import estimates, stickiness
 from tests.oracle.attribution import (
     Rows,
     all_touches,
@@ -161,4 +161,59 @@ def funnel(rows: Rows, *, through: date, window_days: int) -> dict[Week, dict[st
             "click_to_session_rate": begun / len(clickers),
             **(counts if is_mature else dict.fromkeys(counts)),
         }
+    return found
+
+
+RATES = {
+    "click_to_session_rate": ("session_person_count", "clicker_count"),
+    "click_to_product_view_rate": ("product_view_person_count", "clicker_count"),
+    "click_to_cart_rate": ("cart_person_count", "clicker_count"),
+    "click_to_order_rate": ("ordered_person_count", "clicker_count"),
+    "first_session_order_rate": ("first_session_ordered_person_count", "ordered_person_count"),
+}
+"""Rate → what is counted of what."""
+
+
+def estimated(
+    weeks: dict[Week, dict[str, Any]], cells: dict[Week, estimates.Cell]
+) -> dict[Week, dict[str, Any]]:
+    """Creator and week → the four columns of every rate's estimate, among the week's creators.
+
+    Args:
+        weeks: What `funnel` counted.
+        cells: Platform and tier of the creator at the first click of the week.
+    """
+    found: dict[Week, dict[str, Any]] = {
+        place: {
+            f"{rate}_{part}": "insufficient" if part == "reliability" else None
+            for rate in RATES
+            for part in ("shrunk", "ci_low", "ci_high", "reliability")
+        }
+        for place in weeks
+    }
+    for monday in {monday for _, monday in weeks}:
+        for rate, (events, chances) in RATES.items():
+            units = {
+                place: (cells[place], row[events], row[chances])
+                for place, row in weeks.items()
+                if place[1] == monday and row[events] is not None and row[chances] is not None
+            }
+            for place, (shrunk, low, high, label) in estimates.of_rates(units).items():
+                found[place] |= {
+                    f"{rate}_shrunk": shrunk,
+                    f"{rate}_ci_low": low,
+                    f"{rate}_ci_high": high,
+                    f"{rate}_reliability": label,
+                }
+    return found
+
+
+def first_clicks(rows: Rows) -> dict[Week, datetime]:
+    """Creator and week → the first click of it."""
+    found: dict[Week, datetime] = {}
+    for mine in path_touches(rows).values():
+        for touch in mine:
+            if touch.party[0] == "creator":
+                place = touch.party[1], week(touch.at)
+                found[place] = min(touch.at, found.get(place, touch.at))
     return found

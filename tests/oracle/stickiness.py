@@ -63,7 +63,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class Event:
-    """Something a person did; `creator` where the event itself is a creator's touch."""
+    """Something a person did.
+
+    Attributes:
+        creator: Where the event itself is a creator's touch.
+        is_brought: A channel's touch: an e-mail, an ad, a partner's link.
+    """
 
     person: str
     at: datetime
@@ -72,6 +77,7 @@ class Event:
     is_bot: bool = False
     is_internal: bool = False
     creator: str | None = None
+    is_brought: bool = False
 
     @property
     def is_counted(self) -> bool:
@@ -101,6 +107,12 @@ class Session:
     qualifying: int
     creator: str | None
     touched: datetime | None
+    is_brought: bool = False
+
+    @property
+    def is_direct(self) -> bool:
+        """Nobody's touch: neither a creator's, one or several, nor a channel's."""
+        return self.creator is None and not self.is_brought
 
 
 @dataclass
@@ -159,6 +171,7 @@ def _close(person: str, opened: _Open, rules: Rules) -> Session:
         qualifying=sum(event.kind in rules.types for event in opened.events),
         creator=opened.creator,
         touched=opened.touched,
+        is_brought=any(event.is_brought for event in opened.events),
     )
 
 
@@ -397,7 +410,7 @@ def return_visits(
             in_time = [one for one in later if (rules.day(one.start) - day).days <= window]
             back += bool(in_time)
             by_creator += any(one.creator == creator for one in in_time)
-            directly += any(one.creator is None for one in in_time)
+            directly += any(one.is_direct for one in in_time)
             same_day += any(rules.day(one.start) == day and one.start > first.start for one in own)
             times.append(
                 ((rules.day(later[0].start) - day).days, True)

@@ -22,6 +22,17 @@ from tests.worlds.small import Delivery
 ACCOUNT = "edges"
 CREATORS = ("c0", "c1", "c2", "c3")
 STEPS = ("first", "late", "merged", "revoked")
+WAYS: list[dict[str, Any]] = [
+    {"utm": {"medium": "email"}},
+    {"utm": {"source": "google", "medium": "cpc"}},
+    {"channel": "affiliate"},
+    {"utm": {"source": "ig", "campaign": "shared"}},
+    {"channel": "direct"},
+    {"utm": {"campaign": "nobody knows"}},
+    {},
+]
+"""How people come back: three channels, marks of two creators' links, and three ways of nobody."""
+
 _GAP = timedelta(minutes=30)
 _TICK = timedelta(microseconds=1)
 
@@ -68,6 +79,9 @@ class Visitors:
             for _ in range(self._luck.randint(1, 6)):
                 self._visit(None, f"a{number}", 20 + number)
         self.links = [("u2", "u3"), ("u4", "u5"), ("u5", "u6")]
+        # After everything else, so that the luck of what was there before stays as it was.
+        for number in range(12):
+            self._return(f"b{number}", number)
 
     def _start(self, number: int) -> datetime:
         day = self._luck.choice([self._luck.randrange(self._days), self._luck.choice(self._busy)])
@@ -161,6 +175,32 @@ class Visitors:
                 ]
             )
 
+    def _return(self, device: str, number: int) -> None:
+        """Somebody whom a creator brought comes again, each time in a way of WAYS or in none."""
+        day = self._luck.randrange(self._days - 30)
+        at = datetime.combine(
+            self._first + timedelta(days=day), datetime.min.time(), self._zone
+        ).astimezone(UTC).replace(tzinfo=None) + timedelta(hours=9, seconds=number)
+        ways = [None, *self._luck.sample(WAYS, 3)]
+        for visit, way in enumerate(ways):
+            # the mark stands on the first page, or on a later one of a visit that goes on
+            marked = self._luck.randrange(3)
+            for step in range(3):
+                row: dict[str, Any] = {
+                    "event_id": f"e{len(self.rows)}",
+                    "event_type": "page_view",
+                    "occurred_at": _text(at),
+                    "anonymous_id": device,
+                    "platform": "web",
+                }
+                if visit == 0 and step == 0:
+                    row["creator_id"] = CREATORS[number % 2]
+                elif way and step == marked:
+                    row |= way
+                self._add("activity_events", row)
+                at += timedelta(minutes=self._luck.choice([1, 4]), seconds=3)
+            at += timedelta(days=self._luck.choice([1, 3, 8]))
+
     def _order(self, user: str) -> None:
         at = self._start(50 + int(user[1:]))
         amount = self._luck.randint(5, 80)
@@ -209,6 +249,18 @@ class Visitors:
                             "valid_from": "2020-01-01T00:00:00Z",
                         }
                         for creator in CREATORS
+                    )
+                    + tuple(
+                        {
+                            "link_id": f"s-{creator}",
+                            "slug": f"s-{creator}",
+                            "creator_id": creator,
+                            "platform": "instagram",
+                            "utm_source": "ig",
+                            "utm_campaign": "shared",
+                            "valid_from": "2020-01-01T00:00:00Z",
+                        }
+                        for creator in CREATORS[:2]
                     ),
                 ),
             ]
@@ -273,10 +325,13 @@ class Visitors:
                 row["platform"],
                 bool(row.get("is_bot")),
                 bool(row.get("is_internal")),
+                is_brought=row.get("channel") == "affiliate" or "medium" in row.get("utm", {}),
             )
             seen.events.append(event)
             named = clicks.get(row.get("click_id", ""))
             creator = named["link_id"][2:] if named else row.get("creator_id")
+            if row.get("utm", {}).get("campaign") == "shared":
+                creator = "ambiguous"
             if creator and event.is_counted:
                 key = f"{'visit' if named else 'event'}:drops:{ACCOUNT}:{row['event_id']}"
                 seen.touches.append(Touch(who, at, creator, key))

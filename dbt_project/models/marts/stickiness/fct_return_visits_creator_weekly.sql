@@ -1,288 +1,82 @@
-{% set windows = [7, 14, 28] %}
--- A person is in one cohort of a creator: the week of the first visit that a touch of that creator
--- opened. Back is he who visits on a later calendar day; what happens later on the same day stands
--- apart. By the creator's touch again and directly, without any, are two things and never added.
-with visits as (
+{% set rates = {
+    'same_day_return_rate': ['same_day_return_count', 'exposed_person_count'],
+    'return_visit_7d_rate': ['returned_7d_count', 'exposed_person_count'],
+    'creator_return_7d_rate': ['returned_by_creator_7d_count', 'exposed_person_count'],
+    'direct_return_7d_rate': ['returned_directly_7d_count', 'exposed_person_count'],
+    'return_visit_14d_rate': ['returned_14d_count', 'exposed_person_count'],
+    'creator_return_14d_rate': ['returned_by_creator_14d_count', 'exposed_person_count'],
+    'direct_return_14d_rate': ['returned_directly_14d_count', 'exposed_person_count'],
+    'return_visit_28d_rate': ['returned_28d_count', 'exposed_person_count'],
+    'creator_return_28d_rate': ['returned_by_creator_28d_count', 'exposed_person_count'],
+    'direct_return_28d_rate': ['returned_directly_28d_count', 'exposed_person_count'],
+} %}
+with return_weeks as (
 
-    select * from {{ ref('fct_sessions') }}
-
-    where
-        is_visit
-        and session_date <= {{ data_through_date() }}
-
-),
-
-exposed_persons as (
-
-    select person_key
-
-    from visits
-
-    where creator_key is not null
-
-    group by person_key
+    select * from {{ ref('int_creator_returns__counted') }}
 
 ),
 
-person_dates as (
+estimates as (
 
-    select
-        visits.person_key,
-        visits.session_date,
-        max(visits.started_at) as last_started_at,
-        count(case when visits.creator_key is null then 1 end) as direct_visit_count
+    select * from {{ ref('int_counts__estimated') }}
 
-    from visits
-
-    -- one row per person on the right
-    inner join exposed_persons on visits.person_key = exposed_persons.person_key
-
-    group by visits.person_key, visits.session_date
+    where level = 'unit'
 
 ),
 
-followed_dates as (
+counts as (
 
-    select
-        person_key,
-        session_date,
-        last_started_at,
-        lead(session_date) over (
-            partition by person_key
-            order by session_date
-        ) as next_date,
-        min(case when direct_visit_count > 0 then session_date end) over (
-            partition by person_key
-            order by session_date
-            rows between 1 following and unbounded following
-        ) as next_direct_date
-
-    from person_dates
+    {{ rate_counts('return_weeks', rates) }}
 
 ),
 
-creator_dates as (
+-- One row a creator and week again: a rate has one estimate of it.
+week_estimates as (
 
-    select
-        creator_key,
-        person_key,
-        session_date,
-        min(started_at) as first_started_at
-
-    from visits
-
-    where creator_key is not null
-
-    group by creator_key, person_key, session_date
-
-),
-
-followed_creator_dates as (
-
-    select
-        creator_key,
-        person_key,
-        session_date,
-        first_started_at,
-        lead(session_date) over creator_history as next_creator_date,
-        row_number() over creator_history as visit_date_number
-
-    from creator_dates
-
-    window creator_history as (partition by creator_key, person_key order by session_date)
-
-),
-
-first_exposures as (
-
-    select
-        followed_creator_dates.creator_key,
-        {{ week_start_date('followed_creator_dates.session_date') }} as exposure_week_start_date,
-        followed_dates.last_started_at > followed_creator_dates.first_started_at
-            as has_same_day_return,
-        {{ days_between('followed_creator_dates.session_date', data_through_date()) }}
-            as follow_up_days,
-        {{ days_between('followed_creator_dates.session_date', 'followed_dates.next_date') }}
-            as return_days,
-        {{ days_between(
-            'followed_creator_dates.session_date', 'followed_creator_dates.next_creator_date'
-        ) }} as creator_return_days,
-        {{ days_between('followed_creator_dates.session_date', 'followed_dates.next_direct_date') }}
-            as direct_return_days
-
-    from followed_creator_dates
-
-    -- a person's date is one row on the right
-    inner join followed_dates
-        on
-            followed_creator_dates.person_key = followed_dates.person_key
-            and followed_creator_dates.session_date = followed_dates.session_date
-
-    where followed_creator_dates.visit_date_number = 1
-
-),
-
-cohorts as (
-
-    select
-        creator_key,
-        exposure_week_start_date,
-        count(*) as exposed_person_count,
-        count(*) filter (where has_same_day_return) as same_day_return_count,
-        {% for days in windows %}
-            count(*) filter (where return_days <= {{ days }}) as returned_{{ days }}d_count,
-            count(*) filter (where creator_return_days <= {{ days }})
-                as returned_by_creator_{{ days }}d_count,
-            count(*) filter (where direct_return_days <= {{ days }})
-                as returned_directly_{{ days }}d_count,
-        {% endfor %}
-        count(return_days) as returned_count
-
-    from first_exposures
-
-    group by creator_key, exposure_week_start_date
-
-),
-
--- Time to return by Kaplan and Meier: who has not returned yet was followed for so many days, and
--- leaves the count after them.
-exits as (
-
-    select
-        creator_key,
-        exposure_week_start_date,
-        coalesce(return_days, follow_up_days) as exit_days,
-        count(*) as exit_count,
-        count(return_days) as return_count
-
-    from first_exposures
-
-    group by creator_key, exposure_week_start_date, coalesce(return_days, follow_up_days)
-
-),
-
-at_risk as (
-
-    select
-        creator_key,
-        exposure_week_start_date,
-        exit_days,
-        return_count,
-        sum(exit_count) over (
-            partition by creator_key, exposure_week_start_date
-            order by exit_days desc
-            rows between unbounded preceding and current row
-        ) as at_risk_count
-
-    from exits
-
-),
-
-survival as (
-
-    select
-        creator_key,
-        exposure_week_start_date,
-        exit_days,
-        -- DECIMAL, because a sum of doubles depends on who adds first; all returned: for good
-        sum(
-            case
-                when return_count = at_risk_count then -1000
-                else cast(ln(1 - return_count / cast(at_risk_count as double)) as decimal(18, 12))
-            end
-        ) over (
-            partition by creator_key, exposure_week_start_date
-            order by exit_days
-            rows between unbounded preceding and current row
-        ) as log_survival
-
-    from at_risk
-
-),
-
-medians as (
-
-    select
-        creator_key,
-        exposure_week_start_date,
-        min(exit_days) as median_return_days
-
-    from survival
-
-    -- half of them back; the tolerance is that of the rounding above
-    where log_survival <= ln(0.5) + 0.000000001
-
-    group by creator_key, exposure_week_start_date
-
-),
-
-observed_cohorts as (
-
-    select
-        cohorts.exposure_week_start_date,
-        cohorts.creator_key,
-        {% for days in windows %}
-            cohorts.exposure_week_start_date + {{ 6 + days }} <= {{ data_through_date() }}
-                as is_mature_{{ days }}d,
-        {% endfor %}
-        cohorts.exposed_person_count,
-        cohorts.same_day_return_count,
-        {% for days in windows %}
-            case
-                when cohorts.exposure_week_start_date + {{ 6 + days }} <= {{ data_through_date() }}
-                    then cohorts.returned_{{ days }}d_count
-            end as returned_{{ days }}d_count,
-            case
-                when cohorts.exposure_week_start_date + {{ 6 + days }} <= {{ data_through_date() }}
-                    then cohorts.returned_by_creator_{{ days }}d_count
-            end as returned_by_creator_{{ days }}d_count,
-            case
-                when cohorts.exposure_week_start_date + {{ 6 + days }} <= {{ data_through_date() }}
-                    then cohorts.returned_directly_{{ days }}d_count
-            end as returned_directly_{{ days }}d_count,
-        {% endfor %}
-        cohorts.returned_count,
-        medians.median_return_days
-
-    from cohorts
-
-    -- one row per cohort on the right
-    left join medians
-        on
-            cohorts.creator_key = medians.creator_key
-            and cohorts.exposure_week_start_date = medians.exposure_week_start_date
+    {{ rate_estimates('counts', 'estimates', rates) }}
 
 ),
 
 final as (
 
     select
-        creator_key,
-        exposure_week_start_date,
-        {% for days in windows %}
-            is_mature_{{ days }}d,
+        return_weeks.creator_key,
+        return_weeks.exposure_week_start_date,
+        return_weeks.is_mature_7d,
+        return_weeks.is_mature_14d,
+        return_weeks.is_mature_28d,
+        {% for rate in rates %}
+            coalesce(week_estimates.{{ rate }}_reliability, 'insufficient')
+                as {{ rate }}_reliability,
         {% endfor %}
-        exposed_person_count,
-        same_day_return_count,
-        returned_count,
-        {% for days in windows %}
-            returned_{{ days }}d_count,
-            returned_by_creator_{{ days }}d_count,
-            returned_directly_{{ days }}d_count,
+        return_weeks.exposed_person_count,
+        return_weeks.same_day_return_count,
+        return_weeks.returned_count,
+        return_weeks.returned_7d_count,
+        return_weeks.returned_by_creator_7d_count,
+        return_weeks.returned_directly_7d_count,
+        return_weeks.returned_14d_count,
+        return_weeks.returned_by_creator_14d_count,
+        return_weeks.returned_directly_14d_count,
+        return_weeks.returned_28d_count,
+        return_weeks.returned_by_creator_28d_count,
+        return_weeks.returned_directly_28d_count,
+        {% for rate, parts in rates.items() %}
+            -- NULL while immature
+            {{ safe_rate('return_weeks.' ~ parts[0], 'return_weeks.' ~ parts[1]) }} as {{ rate }},
+            {% for part in ['shrunk', 'ci_low', 'ci_high'] %}
+                week_estimates.{{ rate }}_{{ part }},
+            {% endfor %}
         {% endfor %}
-        {{ safe_rate('same_day_return_count', 'exposed_person_count') }} as same_day_return_rate,
-        {% for days in windows %}
-            -- nobody is exposed to nothing, so a row has somebody; NULL while immature
-            returned_{{ days }}d_count / cast(exposed_person_count as double)
-                as return_visit_{{ days }}d_rate,
-            returned_by_creator_{{ days }}d_count / cast(exposed_person_count as double)
-                as creator_return_{{ days }}d_rate,
-            returned_directly_{{ days }}d_count / cast(exposed_person_count as double)
-                as direct_return_{{ days }}d_rate,
-        {% endfor %}
-        median_return_days
+        return_weeks.median_return_days
 
-    from observed_cohorts
+    from return_weeks
+
+    -- one row per creator and population on the right, and a week is one population
+    left join week_estimates
+        on
+            return_weeks.creator_key = week_estimates.creator_key
+            and return_weeks.population = week_estimates.population
 
 )
 
