@@ -67,15 +67,9 @@
 #}
 {% macro rate_estimates(counts, estimates, rates) -%}
     select
-        {% for rate in rates %}
-            {% for part in ['shrunk', 'ci_low', 'ci_high', 'reliability'] %}
-                max({{ estimates }}.{{ part }}) filter (
-                    where {{ counts }}.metric = '{{ rate }}'
-                ) as {{ rate }}_{{ part }},
-            {% endfor %}
-        {% endfor %}
         {{ counts }}.creator_key,
-        {{ counts }}.population
+        {{ counts }}.population,
+        {{ rate_estimate_columns(counts, estimates, rates) }}
 
     from {{ counts }}
     inner join {{ estimates }}
@@ -88,4 +82,17 @@
             and {{ counts }}.n = {{ estimates }}.n
 
     group by {{ counts }}.creator_key, {{ counts }}.population
+{%- endmacro %}
+
+
+{# Four columns a rate: the estimate of its own counts in each group of rows. #}
+{% macro rate_estimate_columns(counts, estimates, rates) -%}
+    {%- for rate in rates %}
+        {%- set is_last_rate = loop.last %}
+        {%- for part in ['shrunk', 'ci_low', 'ci_high', 'reliability'] %}
+            max({{ estimates }}.{{ part }}) filter (
+                where {{ counts }}.metric = '{{ rate }}'
+            ) as {{ rate }}_{{ part }}{{ ',' if not (is_last_rate and loop.last) }}
+        {%- endfor %}
+    {%- endfor %}
 {%- endmacro %}
