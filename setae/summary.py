@@ -47,7 +47,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
         "coupon_redemptions",
         "creator_costs",
     ),
-    "fct_tier_conversion": ("link_clicks", "code_redemptions", "coupon_redemptions"),
+    "fct_tier_conversion": (
+        "link_clicks",
+        "code_redemptions",
+        "coupon_redemptions",
+        "creator_costs",
+    ),
     "fct_creator_funnel": ("link_clicks", "activity_events"),
     "fct_credit_overlap": ("orders", "transactions"),
     "fct_model_disagreement": ("orders", "transactions"),

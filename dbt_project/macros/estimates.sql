@@ -96,3 +96,81 @@
         {%- endfor %}
     {%- endfor %}
 {%- endmacro %}
+
+
+{#
+    What is counted by exposure: the mart's column, its events, its exposure, and what an event per
+    thousand of exposure is worth in that column's unit.
+#}
+{% macro exposure_metrics() -%}
+    {{ return([
+        ('orders_per_1000_reach', 'order_count', 'reach_count', '1'),
+        ('orders_per_follower', 'order_count', 'mean_follower_count', '0.001'),
+        (
+            'net_sales_per_reach',
+            'net_sales_amount / amount_unit',
+            'reach_count',
+            '0.001 * amount_unit',
+        ),
+        (
+            'net_sales_per_follower',
+            'net_sales_amount / amount_unit',
+            'mean_follower_count',
+            '0.001 * amount_unit',
+        ),
+    ]) }}
+{%- endmacro %}
+
+
+{#
+    Size of an order in each period. A sum of amounts varies like a count of orders of this size: their
+    variance is the sum of the squares. Money of several currencies has no size.
+#}
+{% macro amount_units(orders, date_periods) -%}
+    select
+        date_periods.period_type,
+        date_periods.period_start_date,
+        case
+            when min(orders.currency_code) = max(orders.currency_code)
+                and sum(orders.net_sales_amount) > 0
+                then
+                    cast(
+                        sum(
+                            cast(orders.net_sales_amount as decimal(18, 2))
+                            * cast(orders.net_sales_amount as decimal(18, 2))
+                        )
+                        / sum(orders.net_sales_amount) as decimal(18, 4)
+                    )
+        end as amount_unit
+
+    from {{ orders }} as orders
+    inner join {{ date_periods }} as date_periods
+        on orders.order_date = date_periods.calendar_date
+
+    group by date_periods.period_type, date_periods.period_start_date
+{%- endmacro %}
+
+
+{#
+    Units with order_count, net_sales_amount, amount_unit, reach_count and mean_follower_count as
+    counts by exposure, one row a metric whose exposure is known. `keys` names their columns to keep,
+    `population` is an expression. Money may be negative after returns, and less than none is none.
+#}
+{% macro exposed_counts(units, keys, population) -%}
+    {%- for metric, events, exposure, worth in exposure_metrics() %}
+        select
+            '{{ metric }}' as metric,
+            {{ keys | join(',\n            ') }},
+            {{ population }} as population,
+            cast(greatest({{ events }}, 0) as decimal(38, 4)) as event_count,
+            cast({{ exposure }} / 1000 as decimal(38, 4)) as exposure_thousand_count,
+            cast({{ worth }} as double) as event_worth
+
+        from {{ units }}
+
+        where {{ exposure }} > 0
+            and {{ events }} is not null
+
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}

@@ -1,13 +1,3 @@
-{#- Name of the mart's column, events, exposure, and what an event per thousand of exposure is worth
-    in that column's unit. -#}
-{%- set metrics = [
-    ('orders_per_1000_reach', 'order_count', 'reach_count', '1'),
-    ('orders_per_follower', 'order_count', 'mean_follower_count', '0.001'),
-    ('net_sales_per_reach', 'net_sales_amount / amount_unit', 'reach_count',
-        '0.001 * amount_unit'),
-    ('net_sales_per_follower', 'net_sales_amount / amount_unit', 'mean_follower_count',
-        '0.001 * amount_unit'),
-] -%}
 {{ config(materialized='table') }}
 
 with orders as (
@@ -118,29 +108,9 @@ period_orders as (
 
 ),
 
--- A sum of amounts varies like a count of orders of this size: their variance is the sum of the
--- squares. Money of several currencies has no size.
 period_amounts as (
 
-    select
-        date_periods.period_type,
-        date_periods.period_start_date,
-        case
-            when min(orders.currency_code) = max(orders.currency_code)
-                and sum(orders.net_sales_amount) > 0
-                then
-                    sum(
-                        cast(orders.net_sales_amount as decimal(18, 2))
-                        * cast(orders.net_sales_amount as decimal(18, 2))
-                    )
-                    / sum(orders.net_sales_amount)
-        end as amount_unit
-
-    from orders
-    inner join date_periods
-        on orders.order_date = date_periods.calendar_date
-
-    group by date_periods.period_type, date_periods.period_start_date
+    {{ amount_units('orders', 'date_periods') }}
 
 ),
 
@@ -195,7 +165,7 @@ exposed_units as (
             period_exposures.follower_day_count / period_exposures.day_count as decimal(18, 4)
         ) as mean_follower_count,
         coalesce(period_orders.net_sales_amount, 0) as net_sales_amount,
-        cast(period_amounts.amount_unit as decimal(18, 4)) as amount_unit
+        period_amounts.amount_unit
 
     from units
     inner join periods
@@ -223,29 +193,14 @@ exposed_units as (
 
 ),
 
--- Money may be negative after returns, and less than none is none.
 final as (
 
-    {% for metric, events, exposure, worth in metrics %}
-        select
-            '{{ metric }}' as metric,
-            creator_key,
-            period_type,
-            period_start_date,
-            {{ population(['period_type', 'period_start_date']) }} as population,
-            platform,
-            tier,
-            cast(greatest({{ events }}, 0) as decimal(38, 4)) as event_count,
-            cast({{ exposure }} / 1000 as decimal(38, 4)) as exposure_thousand_count,
-            cast({{ worth }} as double) as event_worth
+    {{ exposed_counts(
+        'exposed_units',
+        ['creator_key', 'period_type', 'period_start_date', 'platform', 'tier'],
+        population(['period_type', 'period_start_date'])
+    ) }}
 
-        from exposed_units
-
-        where {{ exposure }} > 0
-            and {{ events }} is not null
-
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
 )
 
 select * from final

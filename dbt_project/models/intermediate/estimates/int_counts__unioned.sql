@@ -59,6 +59,20 @@ code_orders as (
 
 ),
 
+tier_code_orders as (
+
+    select
+        metric,
+        population,
+        platform,
+        tier,
+        event_count as x,
+        exposure_thousand_count as n
+
+    from {{ ref('int_tier_code_orders__exposed') }}
+
+),
+
 creator_returns as (
 
     select
@@ -111,6 +125,10 @@ final as (
     union all
 
     {{ counts_of('code_orders', 'exposure') }}
+
+    union all
+
+    {{ counts_of('tier_code_orders', 'exposure', has_units=false) }}
 
     union all
 

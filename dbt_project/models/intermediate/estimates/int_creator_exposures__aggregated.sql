@@ -33,7 +33,6 @@ dates as (
 
 ),
 
--- A range that begins in the day and holds at its end speaks for the day.
 follower_days as (
 
     select
@@ -43,9 +42,7 @@ follower_days as (
 
     from follower_ranges
     inner join dates
-        on dates.calendar_date >= {{ business_date('follower_ranges.valid_from_at') }}
-            and dates.calendar_date
-            < {{ business_date('coalesce(follower_ranges.valid_to_at, ' ~ end_of_time() ~ ')') }}
+        on {{ is_valid_on('follower_ranges', 'dates.calendar_date') }}
 
     group by follower_ranges.creator_key, dates.calendar_date
 
