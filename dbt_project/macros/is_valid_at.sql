@@ -12,5 +12,6 @@
 {# Of a business day the range speaks that holds at its end, so a range within a day speaks for none. #}
 {% macro is_valid_on(ranges, day) -%}
     {{ day }} >= {{ business_date(ranges ~ '.valid_from_at') }}
-        and {{ day }} < {{ business_date('coalesce(' ~ ranges ~ '.valid_to_at, ' ~ end_of_time() ~ ')') }}
+        and {{ day }}
+        < {{ business_date('coalesce(' ~ ranges ~ '.valid_to_at, ' ~ end_of_time() ~ ')') }}
 {%- endmacro %}

@@ -25,6 +25,7 @@ CONFIG = f"""
 as_of = {AS_OF.isoformat()}
 threads = 2
 memory_limit = "1GiB"
+reporting_currency = "EUR"
 
 [sources.drops]
 kind = "drops"
@@ -34,6 +35,7 @@ currency = "EUR"
 
 [dbt_vars]
 attribution_windows_days = {WINDOWS}
+contribution_margin_rate = 0.5
 """
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -119,6 +121,34 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
             for creator, day, count in (
                 *(("c0", 0, 500), ("c0", 30, 1_500), ("c1", 21, 20_000)),
                 *(("c3", 1, 999), ("c3", 42, 1_000)),
+                # at noon, and for some hours of a day
+                *(("c3", 60.5, 10_000), ("c3", 70.25, 500), ("c3", 70.5, 1_200)),
+            )
+        ],
+        "posts": [
+            {
+                "platform": "instagram",
+                "post_id": f"post-{creator}",
+                "creator_id": creator,
+                "posted_at": _at(8),
+                "format": "image",
+            }
+            for creator in creators
+        ],
+        # Around the days on which tiers change; c2 has no tier, c1 not yet, c3 not on some days.
+        "post_metrics_daily": [
+            {
+                "platform": "instagram",
+                "post_id": f"post-{creator}",
+                "metric_date": _at(day)[:10],
+                "metric_tz": "UTC",
+                "metric": "reach",
+                "value": value,
+            }
+            for creator, day, value in (
+                *(("c0", 10, 4_000), ("c0", 29, 500), ("c0", 30, 70), ("c0", 31, 8)),
+                *(("c1", 20, 900), ("c1", 21, 3_000), ("c2", 12, 60), ("c3", 41, 2_000)),
+                *(("c3", 42, 300), ("c3", 59, 40), ("c3", 60, 5_000), ("c3", 70, 6)),
             )
         ],
         "creator_costs": [
@@ -128,10 +158,16 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
                 "cost_type": "fee",
                 "incurred_at": _at(day),
                 "amount": amount,
-                "currency": "EUR",
+                "currency": currency,
             }
-            for number, (creator, day, amount) in enumerate(
-                (("c0", 10, "100.00"), ("c0", 11, "0.50"), ("c1", 83, "50.00"), ("c9", 20.5, "25"))
+            for number, (creator, day, amount, currency) in enumerate(
+                (
+                    *(("c0", 10, "100.00", "EUR"), ("c0", 11, "0.50", "EUR")),
+                    *(("c1", 83, "50.00", "EUR"), ("c9", 20.5, "25", "EUR")),
+                    # before the noon at which it grows, and in dollars beside c9 and alone
+                    *(("c3", 60.25, "12.00", "EUR"), ("c2", 20.5, "3.00", "USD")),
+                    ("c2", 60, "7.00", "USD"),
+                )
             )
         ],
     }

@@ -148,7 +148,6 @@ period_evidence as (
         tier_evidence.tier,
         date_periods.period_type,
         date_periods.period_start_date,
-        tier_evidence.window_days,
         case
             when min(tier_evidence.currency_code) = max(tier_evidence.currency_code)
                 then min(tier_evidence.currency_code)
@@ -161,8 +160,9 @@ period_evidence as (
                     when tier_evidence.strength >= {{ least }} then tier_evidence.net_sales_amount
                     else 0
                 end
-            ) as {{ bound }}_net_sales_amount{{ ',' if not loop.last }}
+            ) as {{ bound }}_net_sales_amount,
         {% endfor %}
+        tier_evidence.window_days
 
     from tier_evidence
 

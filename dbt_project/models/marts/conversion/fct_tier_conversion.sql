@@ -321,7 +321,12 @@ tier_platforms as (
         period_start_date
     from period_persons
 
-    {% for relation in ['period_credits', 'period_sessions', 'period_costs', 'period_code_estimates'] %}
+    {% for relation in [
+        'period_credits',
+        'period_sessions',
+        'period_costs',
+        'period_code_estimates',
+    ] %}
         union distinct
 
         select
@@ -488,7 +493,7 @@ final as (
                 and grid.period_type = {{ relation }}.period_type
                 and grid.period_start_date = {{ relation }}.period_start_date
                 {% if relation == 'period_code_estimates' -%}
-                    -- only the model that needs no click and gives whole orders has estimates by exposure
+                    -- only the model that needs no click and gives whole orders has estimates
                     and grid.model = 'code'
                 {%- endif %}
     {% endfor %}
