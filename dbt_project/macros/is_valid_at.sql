@@ -9,7 +9,7 @@
 {%- endmacro %}
 
 
-{# Of a business day the range speaks that holds at its end, so a range within a day speaks for none. #}
+{# Of a business day the range speaks that holds at its end: one within a day speaks for none. #}
 {% macro is_valid_on(ranges, day) -%}
     {{ day }} >= {{ business_date(ranges ~ '.valid_from_at') }}
         and {{ day }}

@@ -167,6 +167,8 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
                     # before the noon at which it grows, and in dollars beside c9 and alone
                     *(("c3", 60.25, "12.00", "EUR"), ("c2", 20.5, "3.00", "USD")),
                     ("c2", 60, "7.00", "USD"),
+                    # beside sales in dollars alone
+                    ("c1", 65, "9.00", "EUR"),
                 )
             )
         ],
