@@ -323,16 +323,16 @@ class Conversion:
 
     def tiers(self) -> dict[tuple[str, Period, str, int], TierCell]:
         """Tier, period, model and window → what is counted, over all platforms."""
-        found: dict[tuple[str, Period, str, int], TierCell] = {}
+        found: dict[tuple[str, Period, str, int], TierCell] = defaultdict(TierCell)
+        # A code that nobody used has its row, followers and reach alone have none.
+        places = {(tier, period) for tier, period, _ in self.coded()}
 
         def cells(tier: str, at: datetime, windows: list[int]) -> Iterator[TierCell]:
-            """Under every model of the windows; a rule that credits nothing has its row as well."""
             for period in self._periods(at):
+                places.add((tier, period))
                 for model in self._models:
-                    for window in self._windows:
-                        cell = found.setdefault((tier, period, model, window), TierCell())
-                        if window in windows:
-                            yield cell
+                    for window in windows:
+                        yield found[tier, period, model, window]
 
         for (name, model, window), parts in self._ledger.items():
             order = self.orders[name]
@@ -340,8 +340,8 @@ class Conversion:
                 if kind != "creator":
                     continue
                 tier = self.tier(creator, self.credited_at(order, model, window, creator))
-                list(cells(tier, order.at, []))
                 for period in self._periods(order.at):
+                    places.add((tier, period))
                     one = found[tier, period, model, window]
                     one.credited.add(creator)
                     one.orders += 1
@@ -389,25 +389,24 @@ class Conversion:
             tier = self.tier(key(row["creator_id"]), at)
             for one in cells(tier, at, self._windows):
                 one.costs[row["currency"]] += int(Decimal(row["amount"]) * 100)
-        # A code that nobody used has its row, followers and reach alone have none.
-        exposed = {(tier, period) for tier, period, _ in self.coded()}
-        for tier, period in exposed:
+        # A rule that credits nothing has its row as well.
+        for tier, period in places:
             for model in self._models:
                 for window in self._windows:
-                    found.setdefault((tier, period, model, window), TierCell())
+                    _ = found[tier, period, model, window]
         for creator, day, reach, followers in self.exposures():
             tier = self.tier_of_day(creator, day)
             for period in periods(day, self._first):
+                if (tier, period) not in places:
+                    continue
                 for model in self._models:
                     for window in self._windows:
-                        cell = found.get((tier, period, model, window))
-                        if cell is None:
-                            continue
+                        cell = found[tier, period, model, window]
                         if reach is not None:
                             cell.reach = (cell.reach or 0) + reach
                         if followers is not None:
                             cell.followers.setdefault(creator, []).append(followers)
-        return found
+        return dict(found)
 
     def tier_of_day(self, creator: str, day: date) -> str:
         """Of a day the count speaks that holds at its end."""
