@@ -250,7 +250,7 @@ def test_conversion_of_tiers_is_what_loops_count(home: Path, counts: conversion.
             near = 1e-3 if loose else 1e-9
             wanted = pytest.approx(value, rel=near, abs=1e-9) if type(value) is float else value
             assert row[name] == wanted, (place, name)
-    assert {tier for tier, *_ in expected} == {"nano", "micro", "mid", "unknown"}
+    assert {tier for tier, *_ in expected} == {"nano", "micro", "mid", "macro", "unknown"}
     # Every cause of a NULL and of a difference between a tier and the sum of its creators.
     cells = expected.values()
     assert any(len(cell.costs) == 2 for cell in cells)

@@ -418,8 +418,8 @@ class Conversion:
         for row in self._rows["post_metrics_daily"]:
             creator = key(row["post_id"].removeprefix("post-"))
             gained[creator, date.fromisoformat(row["metric_date"])] += row["value"]
-        for number in range(4):
-            creator = key(f"c{number}")
+        for account in self._rows["creator_accounts"]:
+            creator = key(account["creator_id"])
             day = self._first
             while day < self._through.date():
                 known = self._count(creator, _end(day))

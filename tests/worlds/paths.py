@@ -71,6 +71,8 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
                 *((creator, {}) for creator in creators[:2]),
                 # two of one customer, and one who never ordered
                 *((creator, {"customer_id": "cust-u5"}) for creator in creators[2:]),
+                # whose code nobody uses
+                ("c4", {}),
                 ("c7", {"customer_id": partners.QUIET}),
             )
         ],
@@ -99,6 +101,7 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
             {"code": "BOTH", "creator_id": "c2", "valid_from": _at(-100), "valid_to": _at(80)},
             {"code": "BOTH", "creator_id": "c3", "valid_from": _at(20), "valid_to": _at(80)},
             {"code": "ONE", "creator_id": "c3", "valid_from": _at(-100)},
+            {"code": "UNUSED", "creator_id": "c4", "valid_from": _at(-100)},
         ],
         "link_clicks": [],
         "activity_events": [],
@@ -107,7 +110,7 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
         # c2 never says how many follow, c9 is paid and does nothing.
         "creator_accounts": [
             {"platform": "instagram", "platform_user_id": f"ig-{creator}", "creator_id": creator}
-            for creator in creators
+            for creator in (*creators, "c4")
         ],
         "creator_follower_snapshots": [
             {
@@ -119,7 +122,9 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
                 "method": "profile",
             }
             for creator, day, count in (
-                *(("c0", 0, 500), ("c0", 30, 1_500), ("c1", 21, 20_000)),
+                *(("c0", 0, 500), ("c0", 30, 1_500), ("c1", 21, 20_000), ("c4", 0, 200_000)),
+                # when its code has ended
+                ("c0", 50, 12_000),
                 *(("c3", 1, 999), ("c3", 42, 1_000)),
                 # at noon, and for some hours of a day
                 *(("c3", 60.5, 10_000), ("c3", 70.25, 500), ("c3", 70.5, 1_200)),
@@ -133,7 +138,7 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
                 "posted_at": _at(8),
                 "format": "image",
             }
-            for creator in creators
+            for creator in (*creators, "c4")
         ],
         # Around the days on which tiers change; c2 has no tier, c1 not yet, c3 not on some days.
         "post_metrics_daily": [
@@ -149,6 +154,7 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
                 *(("c0", 10, 4_000), ("c0", 29, 500), ("c0", 30, 70), ("c0", 31, 8)),
                 *(("c1", 20, 900), ("c1", 21, 3_000), ("c2", 12, 60), ("c3", 41, 2_000)),
                 *(("c3", 42, 300), ("c3", 59, 40), ("c3", 60, 5_000), ("c3", 70, 6)),
+                *(("c0", 52, 700), ("c4", 9, 80), ("c4", 33, 90), ("c4", 60, 100)),
             )
         ],
         "creator_costs": [
@@ -186,6 +192,38 @@ def rows(seed: int = 11, people: int = 120) -> Rows:
         for number, order in enumerate(found["orders"])
         if luck.random() < 0.5
     ]
+    # On the day on which c3 grows at noon: a click just before, the page just after it, an order.
+    found["link_clicks"].append(
+        {
+            "click_id": "k-late",
+            "link_id": "l-c3-c3",
+            "clicked_at": _at(60.5 - 1 / 1440),
+            "anonymous_id": "d-late",
+        }
+    )
+    found["activity_events"].append(
+        {
+            "event_id": "e-late",
+            "event_type": "page_view",
+            "platform": "web",
+            "occurred_at": _at(60.5 + 1 / 1440),
+            "anonymous_id": "d-late",
+        }
+    )
+    found["orders"].append(
+        {
+            "order_id": "o-late",
+            "ordered_at": _at(60.25),
+            "customer_id": "cust-late",
+            "user_id": "late",
+            "anonymous_id": "d-other",
+            "currency": "EUR",
+            "gross_amount": "40.00",
+            "discount_amount": "0.00",
+            "financial_status": "paid",
+            "discount_codes": ["ONE"],
+        }
+    )
     return found
 
 

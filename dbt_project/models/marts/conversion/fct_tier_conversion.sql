@@ -26,9 +26,13 @@ estimates as (
 
 ),
 
+-- A platform beside what has none, here and below: a join on a constant compares every pair.
 tier_periods as (
 
-    select * from {{ ref('int_tier_periods__counted') }}
+    select
+        *,
+        'all' as platform
+    from {{ ref('int_tier_periods__counted') }}
 
 ),
 
@@ -153,6 +157,7 @@ period_credits as (
     select
         daily_credits.tier_scheme,
         daily_credits.tier,
+        'all' as platform,
         date_periods.period_type,
         date_periods.period_start_date,
         daily_credits.model,
@@ -198,6 +203,7 @@ period_sessions as (
     select
         tiers.tier_scheme,
         tiers.tier,
+        'all' as platform,
         date_periods.period_type,
         date_periods.period_start_date,
         count(*) as session_count
@@ -224,6 +230,7 @@ period_costs as (
     select
         tiers.tier_scheme,
         tiers.tier,
+        'all' as platform,
         date_periods.period_type,
         date_periods.period_start_date,
         case
@@ -269,8 +276,11 @@ period_code_estimates as (
                 where code_orders.metric = '{{ metric }}'
             ) as {{ metric }}_reliability,
         {% endfor %}
+        -- only the model that needs no click and gives whole orders has estimates
+        'code' as model,
         code_orders.tier_scheme,
         code_orders.tier,
+        code_orders.platform,
         code_orders.period_type,
         code_orders.period_start_date
 
@@ -286,6 +296,7 @@ period_code_estimates as (
     group by
         code_orders.tier_scheme,
         code_orders.tier,
+        code_orders.platform,
         code_orders.period_type,
         code_orders.period_start_date
 
@@ -332,7 +343,7 @@ tier_platforms as (
         select
             tier_scheme,
             tier,
-            'all' as platform,
+            platform,
             period_type,
             period_start_date
         from {{ relation }}
@@ -344,7 +355,7 @@ tier_platforms as (
     select
         tier_scheme,
         tier,
-        'all' as platform,
+        platform,
         period_type,
         period_start_date
     from tier_periods
@@ -463,7 +474,7 @@ final as (
         on
             grid.tier_scheme = period_credits.tier_scheme
             and grid.tier = period_credits.tier
-            and grid.platform = 'all'
+            and grid.platform = period_credits.platform
             and grid.period_type = period_credits.period_type
             and grid.period_start_date = period_credits.period_start_date
             and grid.model = period_credits.model
@@ -480,7 +491,7 @@ final as (
         on
             grid.tier_scheme = tier_periods.tier_scheme
             and grid.tier = tier_periods.tier
-            and grid.platform = 'all'
+            and grid.platform = tier_periods.platform
             and grid.period_type = tier_periods.period_type
             and grid.period_start_date = tier_periods.period_start_date
             and grid.window_days = tier_periods.window_days
@@ -489,13 +500,10 @@ final as (
             on
                 grid.tier_scheme = {{ relation }}.tier_scheme
                 and grid.tier = {{ relation }}.tier
-                and grid.platform = 'all'
+                and grid.platform = {{ relation }}.platform
                 and grid.period_type = {{ relation }}.period_type
                 and grid.period_start_date = {{ relation }}.period_start_date
-                {% if relation == 'period_code_estimates' -%}
-                    -- only the model that needs no click and gives whole orders has estimates
-                    and grid.model = 'code'
-                {%- endif %}
+                {{ 'and grid.model = period_code_estimates.model' if loop.last }}
     {% endfor %}
     left join estimates
         on
