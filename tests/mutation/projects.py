@@ -305,6 +305,7 @@ def _paths(folder: Path) -> World:
         counts = test_attribution.counted(folder, rows)
         test_attribution.test_conversion_of_creators_is_what_loops_count(folder, counts)
         test_attribution.test_conversion_of_tiers_is_what_loops_count(folder, counts)
+        test_attribution.test_tiers_have_the_mean_of_their_creators_with_a_code(folder, counts)
         test_attribution.test_kinds_of_evidence_overlap_as_loops_count(folder, counts)
         test_attribution.test_models_disagree_as_their_credits_do(folder)
         test_attribution.test_funnels_are_what_loops_count(folder, rows)
