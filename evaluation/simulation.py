@@ -182,7 +182,7 @@ def draw_creators(world: World, size: int, seed: int) -> Creators:
         amounts = luck.lognormal(-(spread**2) / 2.0, spread, orders.sum())
         owners = np.repeat(np.arange(size), orders)
         sales = np.bincount(owners, weights=amounts, minlength=size)
-        # a sum of amounts varies as `scale` times a count: the rule of int_code_orders__exposed
+        # a sum of amounts varies as `scale` times a count: the rule of the macro amount_units
         scale = float((amounts**2).sum() / amounts.sum())
         x = sales / scale
     return Creators(rate=rate, n=n, orders=orders.astype(np.float64), x=x, scale=scale, tier=tier)

@@ -70,7 +70,7 @@ experienced_currencies as (
 
 ),
 
--- A sum of returns varies like a count of returns of this size; see int_code_orders__exposed.
+-- A sum of returns varies like a count of returns of this size; see the macro amount_units.
 return_units as (
 
     select
