@@ -38,6 +38,13 @@ BUILD_SCHEMA = "build_state"
 """Schema of the working marts file that holds the build's digest; dropped from published copies."""
 
 
+PARSED_PROJECT = "partial_parse.msgpack"
+"""In dbt's target folder: what it knows of the project from the last time."""
+
+PARSED_CODE = "partial_parse.code_digest"
+"""Beside it: of which code that was."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a build will cover.
@@ -328,6 +335,7 @@ def _run_dbt(
         *(("--full-refresh",) if work.is_full_refresh else ()),
         *("--quiet", "--no-use-colors", "--fail-fast"),
     ]
+    _forget_other_projects(home)
     counter = _Counter(progress)
     clock = {
         "SETAE_BUILD_AS_OF": _naive(work.as_of).isoformat(sep=" "),
@@ -358,6 +366,19 @@ def _run_dbt(
         )
     )
     return nodes, models
+
+
+def _forget_other_projects(home: Home) -> None:
+    """Let dbt read the project anew if it is not the one it read last in this home.
+
+    Reading on from another version's metrics, dbt finds them twice and stops.
+    """
+    place = home.dbt / "target"
+    known = place / PARSED_CODE
+    if not known.exists() or known.read_text() != code_digest():
+        (place / PARSED_PROJECT).unlink(missing_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+        known.write_text(code_digest())
 
 
 def _close_dbt() -> None:

@@ -34,7 +34,6 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 
-_PARSED = "partial_parse.msgpack"
 _parsed_projects: list[Path] = []
 _homes: list[Settings] = []
 
@@ -55,7 +54,10 @@ def make_home(path: Path, config: str = "") -> Settings:
         if (parsed / _project_digest(settings)).exists():
             target = Home(path).dbt / "target"
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(parsed / _project_digest(settings), target / _PARSED)
+            shutil.copyfile(
+                parsed / _project_digest(settings), target / transformation.PARSED_PROJECT
+            )
+            (target / transformation.PARSED_CODE).write_text(transformation.code_digest())
     _homes.append(settings)
     return settings
 
@@ -78,7 +80,7 @@ def _share_parsed_projects(tmp_path_factory: pytest.TempPathFactory) -> None:
 def _keep_parsed_projects() -> Iterator[None]:
     yield
     for settings in _homes:
-        made = Home(settings.home).dbt / "target" / _PARSED
+        made = Home(settings.home).dbt / "target" / transformation.PARSED_PROJECT
         kept = _parsed_projects[0] / _project_digest(settings)
         if made.exists() and not kept.exists():
             partial = kept.with_suffix(f".{os.getpid()}")

@@ -90,7 +90,7 @@
     {%- for rate in rates %}
         {%- set is_last_rate = loop.last %}
         {%- for part in ['shrunk', 'ci_low', 'ci_high', 'reliability'] %}
-            max({{ estimates }}.{{ part }}) filter (
+            any_value({{ estimates }}.{{ part }}) filter (
                 where {{ counts }}.metric = '{{ rate }}'
             ) as {{ rate }}_{{ part }}{{ ',' if not (is_last_rate and loop.last) }}
         {%- endfor %}
