@@ -278,7 +278,8 @@ def _check_variables(settings: Settings) -> None:
         return
     from dbt.clients.yaml_helper import load_yaml_text
 
-    known = load_yaml_text((project_directory() / "dbt_project.yml").read_text())["vars"]
+    project = load_yaml_text((project_directory() / "dbt_project.yml").read_text()) or {}
+    known = project["vars"]
     for name in settings.dbt_vars:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
