@@ -27,7 +27,7 @@ def put_back(settings: Settings, *rows: ReleaseRow) -> Outcome:
 
 
 def test_a_released_row_is_the_row_a_right_delivery_makes(tmp_path: Path) -> None:
-    """All but its revision: pseudonyms, derived columns, hash."""
+    """All but its revision and when it was received: pseudonyms, derived columns, hash."""
     settings = drop_home(tmp_path / "a")
     (payload,) = rejected(settings, ORDER | {"currency": "euro"})
     outcome = put_back(settings, ReleaseRow("q", payload, {"currency": "EUR"}))
@@ -36,7 +36,8 @@ def test_a_released_row_is_the_row_a_right_delivery_makes(tmp_path: Path) -> Non
     other = drop_home(tmp_path / "b")
     put(other, "orders", "a.ndjson", json.dumps(ORDER) + "\n")
     (delivered,) = good(other, *fetch(other, end=None))
-    assert row | {"_revision": 0, "_line": 1} == delivered
+    received = {"_received_at": row["_received_at"]}
+    assert row | {"_revision": 0, "_line": 1} == delivered | received
     assert row["_revision"] == 1
 
 
@@ -56,7 +57,8 @@ def test_every_entity_comes_back_whole(tmp_path: Path, entity: str) -> None:
     other = drop_home(tmp_path / "b")
     put(other, entity, "a.ndjson", json.dumps(example | {"updated_at": None}) + "\n")
     (delivered,) = good(other, *fetch(other, end=None))
-    assert row | {"_revision": 0} == delivered
+    # Who mends a row does not receive it.
+    assert row | {"_revision": 0} == delivered | {"_received_at": row["_received_at"]}
 
 
 def test_releasing_the_same_again_does_nothing(tmp_path: Path) -> None:
