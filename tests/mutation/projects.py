@@ -308,7 +308,7 @@ def _paths(folder: Path) -> World:
         test_attribution.test_tiers_have_the_mean_of_their_creators_with_a_code(folder, counts)
         test_attribution.test_kinds_of_evidence_overlap_as_loops_count(folder, counts)
         test_attribution.test_models_disagree_as_their_credits_do(folder)
-        test_attribution.test_funnels_are_what_loops_count(folder, rows)
+        test_attribution.test_funnels_are_what_loops_count(folder, rows, counts)
         test_attribution.test_claims_and_the_ledger_differ_as_loops_say(folder, rows)
         test_attribution.test_payouts_are_what_loops_sum(folder, rows)
         test_attribution.test_ambassadors_are_what_loops_count(folder, rows)
