@@ -29,11 +29,11 @@ from tests.integration import (
     test_trust_oracle,
 )
 from tests.integration.conftest import small_home
-from tests.integration.test_stickiness import FIRST, STEPS
+from tests.integration.test_stickiness import FIRST
 from tests.oracle import trust as trust_oracle
 from tests.worlds import paths, small as small_world
 from tests.worlds.small import Delivery
-from tests.worlds.visitors import Visitors
+from tests.worlds.visitors import STEPS, Visitors
 
 
 class Project:
