@@ -95,13 +95,14 @@ final as (
         segment_orders.segment,
         segment_orders.currency_code,
         cast(segment_orders.order_age_days as integer) as order_age_days,
-        max(completions.completion_rate) as completion_rate,
-        max(cast(return_units.return_unit as decimal(18, 4))) as return_unit,
+        any_value(completions.completion_rate) as completion_rate,
+        any_value(cast(return_units.return_unit as decimal(18, 4))) as return_unit,
         count(*) as order_count,
         cast(sum(segment_orders.sold_amount) as decimal(38, 4)) as sold_amount,
         cast(sum(segment_orders.returned_amount) as decimal(38, 4)) as returned_amount,
         cast(
-            sum(segment_orders.sold_amount) * max(completions.completion_rate) as decimal(38, 4)
+            sum(segment_orders.sold_amount) * any_value(completions.completion_rate)
+            as decimal(38, 4)
         ) as developed_amount
 
     from segment_orders

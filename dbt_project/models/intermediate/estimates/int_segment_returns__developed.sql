@@ -10,7 +10,7 @@ totals as (
         segment_type,
         segment,
         currency_code,
-        max(return_unit) as return_unit,
+        any_value(return_unit) as return_unit,
         sum(returned_amount) as returned_amount,
         sum(developed_amount) as developed_amount
 

@@ -49,8 +49,8 @@ pivoted as (
         creator_key,
         week_start_date,
         as_of_date,
-        min(platform) as platform,
-        min(tier) as tier,
+        any_value(platform) as platform,
+        any_value(tier) as tier,
         {% for proxy in proxies %}
             any_value(unit_count) filter (where trust_proxy = '{{ proxy }}')
                 as {{ proxy }}_unit_count,

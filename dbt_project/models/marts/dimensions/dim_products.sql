@@ -16,7 +16,7 @@ only_named_products as (
 
     select
         order_lines.product_key,
-        min(order_lines.source) as source,
+        any_value(order_lines.source) as source,
         min(order_lines.sku) as sku
 
     from order_lines
