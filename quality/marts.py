@@ -60,8 +60,8 @@ def _orders(present: frozenset[str]) -> list[Check]:
             table="marts.fct_orders",
             severity="warn",
             bad_rows="select * from {batch} as placed where discount_amount < 0",
-            limit=0.01,
-            expected="at most 1% of orders with a negative discount",
+            limit=0.0,
+            expected="no order with a negative discount",
             todo="see which source sends negative discounts",
             file_column=None,
         ),
@@ -142,10 +142,13 @@ def _credits(present: frozenset[str]) -> list[Check]:
                 bad_rows="select credit.order_key, credit.model, credit.window_days, "
                 "credit.credit_amount, placed.net_sales_amount from ("
                 "select order_key, model, window_days, sum(credit_amount) as credit_amount, "
-                "bool_and(credit_amount = trunc(credit_amount)) as is_whole "
-                "from {batch} as every_credit group by order_key, model, window_days) as credit "
+                "bool_and(is_whole) as is_whole from (select *, "
+                "bool_and(credit_amount = trunc(credit_amount)) "
+                "over (partition by currency_code) as is_whole from {batch} as one_credit) "
+                "as every_credit group by order_key, model, window_days) as credit "
                 f"left join {_mart('fct_orders')} as placed on credit.order_key = placed.order_key "
-                # Credit is in whole minor units; the minor unit of a yen is the yen.
+                # Credit is in whole minor units: where a currency has no fraction anywhere, as the
+                # yen, an order is off by what it was rounded.
                 "where placed.order_key is null "
                 "or abs(credit.credit_amount - placed.net_sales_amount) "
                 f"> case when credit.is_whole then 0.5 else {_CENT} end",

@@ -35,6 +35,35 @@
 {%- endmacro %}
 
 
+{# Rates of return visits: name → [numerator, denominator] of int_creator_returns__counted. #}
+{% macro return_rates() -%}
+    {{ return({
+        'same_day_return_rate': ['same_day_return_count', 'exposed_person_count'],
+        'return_visit_7d_rate': ['returned_7d_count', 'exposed_person_count'],
+        'creator_return_7d_rate': ['returned_by_creator_7d_count', 'exposed_person_count'],
+        'direct_return_7d_rate': ['returned_directly_7d_count', 'exposed_person_count'],
+        'return_visit_14d_rate': ['returned_14d_count', 'exposed_person_count'],
+        'creator_return_14d_rate': ['returned_by_creator_14d_count', 'exposed_person_count'],
+        'direct_return_14d_rate': ['returned_directly_14d_count', 'exposed_person_count'],
+        'return_visit_28d_rate': ['returned_28d_count', 'exposed_person_count'],
+        'creator_return_28d_rate': ['returned_by_creator_28d_count', 'exposed_person_count'],
+        'direct_return_28d_rate': ['returned_directly_28d_count', 'exposed_person_count'],
+    }) }}
+{%- endmacro %}
+
+
+{# Rates of the funnel, likewise of int_creator_funnels__counted. #}
+{% macro funnel_rates() -%}
+    {{ return({
+        'click_to_session_rate': ['session_person_count', 'clicker_count'],
+        'click_to_product_view_rate': ['product_view_person_count', 'clicker_count'],
+        'click_to_cart_rate': ['cart_person_count', 'clicker_count'],
+        'click_to_order_rate': ['ordered_person_count', 'clicker_count'],
+        'first_session_order_rate': ['first_session_ordered_person_count', 'ordered_person_count'],
+    }) }}
+{%- endmacro %}
+
+
 {#
     Weekly counts of creators as one row a rate: what `counts_of` takes, and what finds the estimates
     again. `rates` is a rate's name → [its numerator, its denominator], columns of `counts`, which

@@ -30,12 +30,13 @@ insert into m.marts.fct_order_lines values ('cj:1', 'complete_journey', 10),
     ('cj:1', 'complete_journey', 2), ('cj:2', 'complete_journey', 3), ('d:1', 'drops', 5);
 create table m.marts.fct_attribution_credits (order_key varchar, model varchar,
     window_days bigint, is_default boolean, credit_share decimal(18,12),
-    credit_amount decimal(18,4));
+    credit_amount decimal(18,4), currency_code varchar);
 insert into m.marts.fct_attribution_credits
-    select order_key, model, 30, model = 'code', share, amount
+    select order_key, model, 30, model = 'code', share, amount, currency
     from (values ('code'), ('last_touch')) as models(model), (values
-        ('cj:1', 0.333333333333, 4), ('cj:1', 0.666666666667, 8), ('cj:2', 1, 3), ('d:1', 1, 5)
-    ) as credit(order_key, share, amount);
+        ('cj:1', 0.333333333333, 4.5, 'USD'), ('cj:1', 0.666666666667, 7.5, 'USD'),
+        ('cj:2', 1, 3, 'USD'), ('d:1', 1, 5, 'JPY')
+    ) as credit(order_key, share, amount, currency);
 create table m.marts.fct_retention_cohorts (cohort_kind varchar, cohort_recurrence varchar,
     period varchar, segment_type varchar, tier_scheme varchar, segment varchar,
     cohort_start timestamp, cohort_start_date date, definition varchar, n bigint,
@@ -124,7 +125,7 @@ insert into m.marts.fct_orders
 insert into m.marts.fct_order_lines
     select 'x:' || n, 'other', case when n < 20 then 10.03 else 10 end from range(100) as t(n);
 insert into m.marts.fct_attribution_credits
-    select 'x:' || n, model, 30, model = 'code', 1, 10
+    select 'x:' || n, model, 30, model = 'code', 1, 10, 'USD'
     from range(100) as t(n), (values ('code'), ('last_touch')) as models(model)
 """
 
@@ -136,7 +137,7 @@ insert into m.marts.fct_attribution_credits
             "credit_shares_sum_to_one",
             (
                 "update m.marts.fct_attribution_credits set credit_share = 0.666666666666 "
-                "where credit_amount = 8 and model = 'code'"
+                "where credit_amount = 7.5 and model = 'code'"
             ),
         ),
         (
@@ -148,7 +149,15 @@ insert into m.marts.fct_attribution_credits
         ),
         (
             "credit_amounts_sum_to_net_sales",
-            "insert into m.marts.fct_attribution_credits values ('ghost', 'code', 30, true, 1, 1)",
+            (
+                "insert into m.marts.fct_attribution_credits "
+                "values ('ghost', 'code', 30, true, 1, 1, 'JPY')"
+            ),
+        ),
+        (
+            # a whole number in a currency that has cents
+            "credit_amounts_sum_to_net_sales",
+            "update m.marts.fct_orders set net_sales_amount = 3.4 where order_key = 'cj:2'",
         ),
         (
             "every_order_has_its_credit",

@@ -1,22 +1,3 @@
-{% set return_rates = {
-    'same_day_return_rate': ['same_day_return_count', 'exposed_person_count'],
-    'return_visit_7d_rate': ['returned_7d_count', 'exposed_person_count'],
-    'creator_return_7d_rate': ['returned_by_creator_7d_count', 'exposed_person_count'],
-    'direct_return_7d_rate': ['returned_directly_7d_count', 'exposed_person_count'],
-    'return_visit_14d_rate': ['returned_14d_count', 'exposed_person_count'],
-    'creator_return_14d_rate': ['returned_by_creator_14d_count', 'exposed_person_count'],
-    'direct_return_14d_rate': ['returned_directly_14d_count', 'exposed_person_count'],
-    'return_visit_28d_rate': ['returned_28d_count', 'exposed_person_count'],
-    'creator_return_28d_rate': ['returned_by_creator_28d_count', 'exposed_person_count'],
-    'direct_return_28d_rate': ['returned_directly_28d_count', 'exposed_person_count'],
-} %}
-{% set funnel_rates = {
-    'click_to_session_rate': ['session_person_count', 'clicker_count'],
-    'click_to_product_view_rate': ['product_view_person_count', 'clicker_count'],
-    'click_to_cart_rate': ['cart_person_count', 'clicker_count'],
-    'click_to_order_rate': ['ordered_person_count', 'clicker_count'],
-    'first_session_order_rate': ['first_session_ordered_person_count', 'ordered_person_count'],
-} %}
 with creator_conversions as (
 
     select
@@ -104,13 +85,13 @@ funnel_weeks as (
 
 weekly_returns as (
 
-    {{ rate_counts('return_weeks', return_rates) }}
+    {{ rate_counts('return_weeks', return_rates()) }}
 
 ),
 
 weekly_funnels as (
 
-    {{ rate_counts('funnel_weeks', funnel_rates) }}
+    {{ rate_counts('funnel_weeks', funnel_rates()) }}
 
 ),
 

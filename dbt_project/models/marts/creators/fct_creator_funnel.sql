@@ -1,10 +1,4 @@
-{% set rates = {
-    'click_to_session_rate': ['session_person_count', 'clicker_count'],
-    'click_to_product_view_rate': ['product_view_person_count', 'clicker_count'],
-    'click_to_cart_rate': ['cart_person_count', 'clicker_count'],
-    'click_to_order_rate': ['ordered_person_count', 'clicker_count'],
-    'first_session_order_rate': ['first_session_ordered_person_count', 'ordered_person_count'],
-} %}
+{% set rates = funnel_rates() %}
 with funnel_weeks as (
 
     select * from {{ ref('int_creator_funnels__counted') }}

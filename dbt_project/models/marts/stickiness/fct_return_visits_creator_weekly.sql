@@ -1,15 +1,4 @@
-{% set rates = {
-    'same_day_return_rate': ['same_day_return_count', 'exposed_person_count'],
-    'return_visit_7d_rate': ['returned_7d_count', 'exposed_person_count'],
-    'creator_return_7d_rate': ['returned_by_creator_7d_count', 'exposed_person_count'],
-    'direct_return_7d_rate': ['returned_directly_7d_count', 'exposed_person_count'],
-    'return_visit_14d_rate': ['returned_14d_count', 'exposed_person_count'],
-    'creator_return_14d_rate': ['returned_by_creator_14d_count', 'exposed_person_count'],
-    'direct_return_14d_rate': ['returned_directly_14d_count', 'exposed_person_count'],
-    'return_visit_28d_rate': ['returned_28d_count', 'exposed_person_count'],
-    'creator_return_28d_rate': ['returned_by_creator_28d_count', 'exposed_person_count'],
-    'direct_return_28d_rate': ['returned_directly_28d_count', 'exposed_person_count'],
-} %}
+{% set rates = return_rates() %}
 with return_weeks as (
 
     select * from {{ ref('int_creator_returns__counted') }}
