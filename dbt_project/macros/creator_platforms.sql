@@ -5,7 +5,7 @@
 {% macro creator_platforms(accounts) -%}
     select
         creator_key,
-        case when min(platform) = max(platform) then min(platform) else 'several' end as platform
+        coalesce({{ only_value('platform') }}, 'several') as platform
 
     from {{ accounts }}
 

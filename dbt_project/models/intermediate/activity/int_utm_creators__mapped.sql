@@ -60,18 +60,11 @@ final as (
 
     select
         ranges.utm_marks,
-        case
-            when count(distinct marked_links.creator_key) = 1 then min(marked_links.creator_key)
-        end as creator_key,
-        case when count(distinct marked_links.link_key) = 1 then min(marked_links.link_key) end
-            as link_key,
-        case when count(distinct marked_links.post_key) = 1 then min(marked_links.post_key) end
-            as post_key,
-        case
-            when count(distinct marked_links.campaign_key) = 1 then min(marked_links.campaign_key)
-        end as campaign_key,
-        case when count(distinct marked_links.platform) = 1 then min(marked_links.platform) end
-            as platform,
+        {{ only_value('marked_links.creator_key') }} as creator_key,
+        {{ only_value('marked_links.link_key') }} as link_key,
+        {{ only_value('marked_links.post_key') }} as post_key,
+        {{ only_value('marked_links.campaign_key') }} as campaign_key,
+        {{ only_value('marked_links.platform') }} as platform,
         count(distinct marked_links.creator_key) > 1 as is_ambiguous,
         ranges.valid_from_at,
         nullif(ranges.valid_to_at, {{ end_of_time() }}) as valid_to_at

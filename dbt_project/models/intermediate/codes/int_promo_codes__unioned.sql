@@ -160,14 +160,10 @@ ranged_codes as (
 
     select
         ordered_codes.*,
-        case
-            when ordered_codes.valid_to_at is not null then ordered_codes.valid_to_at
-            when
-                ordered_codes.campaign_ends_at is null
-                or ordered_codes.next_starts_at < ordered_codes.campaign_ends_at
-                then ordered_codes.next_starts_at
-            else ordered_codes.campaign_ends_at
-        end as ends_at
+        coalesce(
+            ordered_codes.valid_to_at,
+            least(ordered_codes.next_starts_at, ordered_codes.campaign_ends_at)
+        ) as ends_at
 
     from ordered_codes
 

@@ -148,10 +148,7 @@ period_evidence as (
         tier_evidence.tier,
         date_periods.period_type,
         date_periods.period_start_date,
-        case
-            when min(tier_evidence.currency_code) = max(tier_evidence.currency_code)
-                then min(tier_evidence.currency_code)
-        end as evidence_currency_code,
+        {{ only_value('tier_evidence.currency_code') }} as evidence_currency_code,
         {% for bound, least in [('low', 3), ('mid', 2), ('high', 1)] %}
             count(*) filter (where tier_evidence.strength >= {{ least }})
                 as {{ bound }}_order_count,

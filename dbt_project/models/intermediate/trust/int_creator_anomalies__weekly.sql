@@ -202,11 +202,7 @@ scored_days as (
         -- nought is no certainty, so one follower is the least it counts for
         round(
             (daily_deltas.follower_delta - delta_spreads.median_delta)
-            / case
-                when {{ var('mad_to_deviation') }} * delta_spreads.median_distance > 1
-                    then {{ var('mad_to_deviation') }} * delta_spreads.median_distance
-                else 1
-            end,
+            / greatest({{ var('mad_to_deviation') }} * delta_spreads.median_distance, 1),
             6
         ) as growth_z_score
 

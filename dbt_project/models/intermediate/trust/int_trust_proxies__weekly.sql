@@ -227,10 +227,7 @@ two_sided_proxies as (
         sponsored.week_start_date,
         sponsored.as_of_date,
         sponsored.trust_proxy,
-        case
-            when sponsored.unit_count < organic.unit_count then sponsored.unit_count
-            else organic.unit_count
-        end as unit_count,
+        least(sponsored.unit_count, organic.unit_count) as unit_count,
         {{ safe_rate('sponsored.numerator_count', 'sponsored.denominator_count') }}
             as numerator_value,
         {{ safe_rate('organic.numerator_count', 'organic.denominator_count') }}

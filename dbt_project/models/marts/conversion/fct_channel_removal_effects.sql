@@ -106,9 +106,9 @@ converting_orders as (
     select
         order_paths.window_days,
         count(*) as order_count,
-        sum(orders.net_sales_amount) as net_sales_amount,
-        min(orders.currency_code) as currency_code,
-        count(distinct orders.currency_code) as currency_count
+        {{ sum_of_one_currency('orders.net_sales_amount', 'orders.currency_code') }}
+            as net_sales_amount,
+        {{ only_value('orders.currency_code') }} as currency_code
 
     from order_paths
 
@@ -151,8 +151,7 @@ final as (
         case when total_shares.party_type = 'channel' then total_shares.party_key end
             as channel_key,
         total_shares.party_type,
-        case when converting_orders.currency_count = 1 then converting_orders.currency_code end
-            as currency_code,
+        converting_orders.currency_code,
         coalesce(journey_credits.order_count, 0) as journey_order_count,
         total_shares.conversion_rate,
         total_shares.removal_effect_rate,
@@ -164,14 +163,14 @@ final as (
             as journey_allocation_order_credit,
         -- dollars and euros have no sum
         case
-            when converting_orders.currency_count = 1
+            when converting_orders.currency_code is not null
                 then cast(
                         coalesce(total_shares.total_share * converting_orders.net_sales_amount, 0)
                         as decimal(38, 4)
                     )
         end as total_allocation_net_sales_amount,
         case
-            when converting_orders.currency_count = 1
+            when converting_orders.currency_code is not null
                 then cast(coalesce(journey_credits.net_sales_amount, 0) as decimal(38, 4))
         end as journey_allocation_net_sales_amount
 

@@ -33,8 +33,6 @@ weeks as (
 
     group by week_start_date
 
-    having count(*) filter (where is_complete) > 0
-
 ),
 
 rules as (
@@ -61,7 +59,7 @@ windowed_uses as (
 
     from uses
 
-    -- fans out on purpose: a day lies in the windows of several weeks
+    -- fans out on purpose: a day lies in the windows of several weeks, in none that has no day yet
     inner join weeks
         on
             uses.order_date <= weeks.as_of_date
@@ -214,15 +212,11 @@ rated_codes as (
         {{ safe_rate('last_minute_click_use_count', 'use_count') }} as last_minute_click_rate,
         -- recent uses a week that no post explains, per use a week before; at least one a week
         quiet_recent_use_count
-        / case
-            when
-                earlier_use_count * {{ var('code_spike_days') }}.0
-                / {{ var('code_window_days') - var('code_spike_days') }} > 1
-                then
-                    earlier_use_count * {{ var('code_spike_days') }}.0
-                    / {{ var('code_window_days') - var('code_spike_days') }}
-            else 1.0
-        end as spike_ratio
+        / greatest(
+            earlier_use_count * {{ var('code_spike_days') }}.0
+            / {{ var('code_window_days') - var('code_spike_days') }},
+            1.0
+        ) as spike_ratio
 
     from compared_codes
 

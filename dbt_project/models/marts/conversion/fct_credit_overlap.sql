@@ -93,29 +93,21 @@ final as (
             else 'none'
         end as evidence,
         cast({{ var('default_attribution_window_days') }} as integer) as window_days,
-        case
-            when min(classified_orders.currency_code) = max(classified_orders.currency_code)
-                then min(classified_orders.currency_code)
-        end as currency_code,
+        {{ only_value('classified_orders.currency_code') }} as currency_code,
         classified_orders.has_code,
         classified_orders.has_click,
         classified_orders.has_survey,
         count(*) as order_count,
         count(*) filter (where classified_orders.is_new_customer) as new_customer_count,
         count(*) filter (where classified_orders.is_agreed) as agreed_order_count,
-        -- dollars and euros have no sum
         cast(
-            case
-                when min(classified_orders.currency_code) = max(classified_orders.currency_code)
-                    then sum(classified_orders.net_sales_amount)
-            end as decimal(38, 4)
+            {{ sum_of_one_currency(
+                'classified_orders.net_sales_amount', 'classified_orders.currency_code'
+            ) }} as decimal(38, 4)
         ) as net_sales_amount,
-        -- one order without a rate leaves the sum unknown, never 1:1
         cast(
-            case
-                when count(*) = count(classified_orders.net_sales_amount_reporting)
-                    then sum(classified_orders.net_sales_amount_reporting)
-            end as decimal(38, 4)
+            {{ sum_where_all_are_known('classified_orders.net_sales_amount_reporting') }}
+            as decimal(38, 4)
         ) as net_sales_amount_reporting
 
     from classified_orders

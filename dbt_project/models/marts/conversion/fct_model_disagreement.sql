@@ -42,8 +42,7 @@ spreads as (
         bool_and(is_complete) as is_complete,
         any_value(rule_name) filter (where least_rank = 1) as least_rule,
         any_value(rule_name) filter (where greatest_rank = 1) as greatest_rule,
-        case when min(currency_code) = max(currency_code) then min(currency_code) end
-            as currency_code,
+        {{ only_value('currency_code') }} as currency_code,
         -- a rule that credits nothing has no row of money and no currency
         count(*) filter (where net_sales_amount is null) as mixed_currency_count,
         count(*) as rule_count,

@@ -269,8 +269,7 @@ currencies_by_day as (
     select
         reconciliation_date,
         platform,
-        case when min(currency_code) = max(currency_code) then min(currency_code) end
-            as currency_code
+        {{ only_value('currency_code') }} as currency_code
 
     from told_currencies
 

@@ -162,23 +162,17 @@ period_credits as (
         date_periods.period_start_date,
         daily_credits.model,
         daily_credits.window_days,
-        case
-            when min(daily_credits.currency_code) = max(daily_credits.currency_code)
-                then min(daily_credits.currency_code)
-        end as currency_code,
+        {{ only_value('daily_credits.currency_code') }} as currency_code,
         count(distinct daily_credits.creator_key) as creator_count,
         cast(sum(daily_credits.order_count) as bigint) as order_count,
         cast(sum(daily_credits.new_customer_count) as bigint) as new_customer_count,
         cast(sum(daily_credits.unconverted_order_count) as bigint) as unconverted_order_count,
         sum(daily_credits.credit_share) as order_credit_share,
-        -- dollars and euros have no sum
-        case
-            when min(daily_credits.currency_code) = max(daily_credits.currency_code)
-                then sum(daily_credits.credit_amount)
-        end as net_sales_amount,
+        {{ sum_of_one_currency('daily_credits.credit_amount', 'daily_credits.currency_code') }}
+            as net_sales_amount,
         -- one order without a rate leaves the sum unknown, never 1:1
         case
-            when sum(daily_credits.unconverted_order_count) = 0
+            when max(daily_credits.unconverted_order_count) = 0
                 then sum(daily_credits.credit_amount_reporting)
         end as net_sales_amount_reporting
 
@@ -233,17 +227,9 @@ period_costs as (
         'all' as platform,
         date_periods.period_type,
         date_periods.period_start_date,
-        case
-            when min(costs.currency_code) = max(costs.currency_code) then min(costs.currency_code)
-        end as currency_code,
-        case
-            when min(costs.currency_code) = max(costs.currency_code) then sum(costs.cost_amount)
-        end as cost_amount,
-        -- one cost without a rate leaves the sum unknown, never 1:1
-        case
-            when count(costs.cost_amount_reporting) = count(*)
-                then sum(costs.cost_amount_reporting)
-        end as cost_amount_reporting
+        {{ only_value('costs.currency_code') }} as currency_code,
+        {{ sum_of_one_currency('costs.cost_amount', 'costs.currency_code') }} as cost_amount,
+        {{ sum_where_all_are_known('costs.cost_amount_reporting') }} as cost_amount_reporting
 
     from costs
 
@@ -268,11 +254,11 @@ period_code_estimates as (
     select
         {% for metric in exposed %}
             {% for part in ['shrunk', 'ci_low', 'ci_high'] %}
-                max(exposure_estimates.{{ part }} * code_orders.event_worth) filter (
+                any_value(exposure_estimates.{{ part }} * code_orders.event_worth) filter (
                     where code_orders.metric = '{{ metric }}'
                 ) as {{ metric }}_{{ part }},
             {% endfor %}
-            max(exposure_estimates.reliability) filter (
+            any_value(exposure_estimates.reliability) filter (
                 where code_orders.metric = '{{ metric }}'
             ) as {{ metric }}_reliability,
         {% endfor %}

@@ -81,8 +81,8 @@ open_tiers as (
     select
         creator_key,
         tier_scheme,
-        '"' || tier_scheme || '":"' || tier || '"' as tier_in_json,
-        case when tier_scheme = '{{ var("leading_tier_scheme") }}' then tier end as leading_tier
+        tier,
+        '"' || tier_scheme || '":"' || tier || '"' as tier_in_json
 
     from tiers
 
@@ -98,7 +98,8 @@ current_tiers as (
         creator_key,
         -- names of schemes and tiers are our own, so plain text makes safe JSON
         '{' || {{ ordered_list('tier_in_json', 'tier_scheme') }} || '}' as current_tiers,
-        max(leading_tier) as current_tier
+        any_value(tier) filter (where tier_scheme = '{{ var("leading_tier_scheme") }}')
+            as current_tier
 
     from open_tiers
 

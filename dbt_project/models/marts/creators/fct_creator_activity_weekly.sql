@@ -62,8 +62,6 @@ weeks as (
 
     group by week_start_date
 
-    having count(*) filter (where is_complete) > 0
-
 ),
 
 post_weeks as (
@@ -109,15 +107,9 @@ result_weeks as (
         dates.week_start_date,
         count(*) as order_count,
         count(*) filter (where orders.is_new_customer) as new_customer_count,
-        case
-            when min(credits.currency_code) = max(credits.currency_code)
-                then min(credits.currency_code)
-        end as currency_code,
-        -- dollars and euros have no sum
-        case
-            when min(credits.currency_code) = max(credits.currency_code)
-                then sum(credits.credit_amount)
-        end as net_sales_amount
+        {{ only_value('credits.currency_code') }} as currency_code,
+        {{ sum_of_one_currency('credits.credit_amount', 'credits.currency_code') }}
+            as net_sales_amount
 
     from credits
 
@@ -139,11 +131,7 @@ started_creators as (
         {{ business_date('left_at') }} as left_date,
         {{ business_date('first_activity_at') }} as first_activity_date,
         {{ business_date('coalesce(joined_at, first_activity_at)') }} as tenure_from_date,
-        case
-            when joined_at < first_activity_at or first_activity_at is null
-                then {{ business_date('joined_at') }}
-            else {{ business_date('first_activity_at') }}
-        end as first_date
+        {{ business_date('least(joined_at, first_activity_at)') }} as first_date
 
     from creators
 
@@ -162,7 +150,7 @@ grid as (
 
     from started_creators
 
-    -- fans out on purpose: a creator has a row for every week since the first
+    -- fans out on purpose: a creator has a row for every week since the first that has a day yet
     inner join weeks on started_creators.first_date <= weeks.as_of_date
 
 ),
@@ -179,8 +167,8 @@ active_weeks as (
         result_weeks.currency_code,
         case when result_weeks.order_count is null then 0 else result_weeks.net_sales_amount end
             as net_sales_amount,
-        case when post_weeks.post_count > 0 then 1 else 0 end as active,
-        case when result_weeks.order_count > 0 then 1 else 0 end as selling
+        case when post_weeks.creator_key is null then 0 else 1 end as active,
+        case when result_weeks.creator_key is null then 0 else 1 end as selling
 
     from grid
 
@@ -206,13 +194,13 @@ remembered_weeks as (
         *,
         coalesce(lag(active) over creator_history, 0) as previous_active,
         coalesce(
-            sum(active) over (
+            max(active) over (
                 partition by creator_key
                 order by week_start_date
                 rows between unbounded preceding and 1 preceding
             ),
             0
-        ) as earlier_active_count,
+        ) as earlier_active,
         sum(active) over last_weeks as active_week_count,
         sum(selling) over last_weeks as selling_week_count,
         count(*) over last_weeks as observed_week_count
@@ -249,7 +237,7 @@ final as (
         week_start_date,
         as_of_date,
         case
-            when active = 1 and earlier_active_count = 0 then 'new'
+            when active = 1 and earlier_active = 0 then 'new'
             when active = 1 and previous_active = 1 then 'returning'
             when active = 1 then 'resurrecting'
             when previous_active = 1 then 'dormant'

@@ -90,11 +90,12 @@ exposures_by_campaign as (
 
 ),
 
+-- A campaign's key begins with its source: whatever names it says the same.
 codes_by_campaign as (
 
     select
         campaign_key,
-        min(source) as source,
+        any_value(source) as source,
         count(distinct code_norm) as promo_code_count
 
     from promo_codes
@@ -107,7 +108,7 @@ posts_by_campaign as (
 
     select
         campaign_key,
-        min(source) as source,
+        any_value(source) as source,
         count(*) as post_count
 
     from posts
@@ -120,7 +121,7 @@ costs_by_campaign as (
 
     select
         campaign_key,
-        min(source) as source
+        any_value(source) as source
 
     from costs
 

@@ -29,9 +29,10 @@ orders_by_customer as (
     select
         customer_key,
         count(*) as order_count,
-        cast(sum(net_sales_amount) as decimal(38, 4)) as net_sales_amount,
-        count(distinct currency_code) as currency_count,
-        min(currency_code) as currency_code,
+        cast(
+            {{ sum_of_one_currency('net_sales_amount', 'currency_code') }} as decimal(38, 4)
+        ) as net_sales_amount,
+        {{ only_value('currency_code') }} as currency_code,
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
         min(ordered_at) as first_order_at,
@@ -93,12 +94,10 @@ final as (
         orders_by_customer.first_order_date,
         orders_by_customer.last_order_date,
         customers.source,
-        case when orders_by_customer.currency_count = 1 then orders_by_customer.currency_code end
-            as currency_code,
+        orders_by_customer.currency_code,
         customers.is_deleted,
         coalesce(orders_by_customer.order_count, 0) as order_count,
-        case when orders_by_customer.currency_count = 1 then orders_by_customer.net_sales_amount end
-            as net_sales_amount,
+        orders_by_customer.net_sales_amount,
         orders_by_customer.first_order_at,
         orders_by_customer.last_order_at,
         customers.created_at

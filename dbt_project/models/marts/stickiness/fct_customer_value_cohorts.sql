@@ -132,8 +132,8 @@ customer_ages as (
         min(orders.currency_code) as first_currency_code,
         max(orders.currency_code) as last_currency_code,
         sum(orders.net_sales_amount) as net_sales_amount,
-        count(*) filter (where orders.reporting_fx_rate is null) as unconverted_order_count,
-        sum(orders.net_sales_amount_reporting) as net_sales_amount_reporting
+        {{ sum_where_all_are_known('orders.net_sales_amount_reporting') }}
+            as net_sales_amount_reporting
 
     from customers
 
@@ -161,8 +161,8 @@ cohorts as (
         min(customer_ages.first_currency_code) as first_currency_code,
         max(customer_ages.last_currency_code) as last_currency_code,
         sum(customer_ages.net_sales_amount) as net_sales_amount,
-        sum(customer_ages.unconverted_order_count) as unconverted_order_count,
-        sum(customer_ages.net_sales_amount_reporting) as net_sales_amount_reporting,
+        {{ sum_where_all_are_known('customer_ages.net_sales_amount_reporting') }}
+            as net_sales_amount_reporting,
         cast({{ dbt.last_day('customer_ages.month_start_date', 'month') }} as date)
         + customer_ages.age_days <= {{ data_through_date() }} as is_mature
 
@@ -186,9 +186,7 @@ matured_cohorts as (
         *,
         case when is_mature and first_currency_code = last_currency_code then net_sales_amount end
             as matured_amount,
-        -- one order without a rate leaves the sum unknown, never 1:1
-        case when is_mature and unconverted_order_count = 0 then net_sales_amount_reporting end
-            as matured_amount_reporting
+        case when is_mature then net_sales_amount_reporting end as matured_amount_reporting
 
     from cohorts
 

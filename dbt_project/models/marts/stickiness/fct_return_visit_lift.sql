@@ -76,7 +76,7 @@ person_days as (
         person_key,
         day_number,
         max(visit_count) as visit_count,
-        sum(touch_count) as touch_count
+        max(touch_count) as touch_count
 
     from acts
 
@@ -617,10 +617,10 @@ estimates as (
         segment,
         window_days,
         period_start_date,
-        max(case when left_out_group = 0 then visit_count end) as matched_visit_count,
-        max(case when left_out_group = 0 then return_count end) as returned_visit_count,
-        max(case when left_out_group = 0 then expected_return_count end) as expected_return_count,
-        max(case when left_out_group = 0 then lift end) as lift,
+        any_value(visit_count) filter (where left_out_group = 0) as matched_visit_count,
+        any_value(return_count) filter (where left_out_group = 0) as returned_visit_count,
+        any_value(expected_return_count) filter (where left_out_group = 0) as expected_return_count,
+        any_value(lift) filter (where left_out_group = 0) as lift,
         sum(
             case
                 when left_out_group > 0

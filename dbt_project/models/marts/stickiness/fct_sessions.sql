@@ -49,8 +49,6 @@ stretches as (
 
     from slots
 
-    where event_count > 0 or touch_at is not null
-
     group by person_key, slot_number, touch_number
 
 ),
@@ -71,60 +69,51 @@ numbered_stretches as (
 
 ),
 
-ranked_stretches as (
+touched_stretches as (
 
     select
         *,
-        max(first_event_at) over (partition by person_key, stretch_number) as opened_at,
-        row_number() over (
-            partition by person_key, stretch_number
-            order by case when touch_at is null then 1 else 0 end, touch_number desc
-        ) as touch_rank
+        first_value(creator_key) over last_touches as last_creator_key,
+        first_value(touch_at) over last_touches as last_touch_at
 
     from numbered_stretches
 
+    window
+        last_touches as (
+            partition by person_key, stretch_number
+            order by case when touch_at is null then 1 else 0 end, touch_number desc
+        )
+
 ),
 
-touched_stretches as (
+opened_stretches as (
 
     select
         person_key,
         stretch_number,
-        max(
+        {% for column in ['creator_key', 'touch_at'] %}
             case
                 when
-                    touch_rank = 1
-                    and touch_at
-                    >= {{ dbt.dateadd('minute', -var('session_gap_minutes'), 'opened_at') }}
-                    then creator_key
-            end
-        ) as creator_key,
-        max(
-            case
-                when
-                    touch_rank = 1
-                    and touch_at
-                    >= {{ dbt.dateadd('minute', -var('session_gap_minutes'), 'opened_at') }}
-                    then touch_at
-            end
-        ) as touch_at,
-        max(first_event_at) as first_event_at,
-        max(last_event_at) as last_event_at,
-        sum(event_count) as event_count,
-        sum(qualifying_event_count) as qualifying_event_count,
-        sum(view_count) as view_count,
-        sum(key_event_count) as key_event_count,
-        sum(product_view_count) as product_view_count,
-        sum(add_to_cart_count) as add_to_cart_count,
-        sum(checkout_started_count) as checkout_started_count,
-        sum(purchase_count) as purchase_count
+                    last_touch_at
+                    >= {{ dbt.dateadd('minute', -var('session_gap_minutes'), 'first_event_at') }}
+                    then last_{{ column }}
+            end as {{ column }},
+        {% endfor %}
+        first_event_at,
+        last_event_at,
+        event_count,
+        qualifying_event_count,
+        view_count,
+        key_event_count,
+        product_view_count,
+        add_to_cart_count,
+        checkout_started_count,
+        purchase_count
 
-    from ranked_stretches
+    from touched_stretches
 
-    -- touches after which nothing happened
-    where opened_at is not null
-
-    group by person_key, stretch_number
+    -- not touches, after some of which nothing happened
+    where first_event_at is not null
 
 ),
 
@@ -137,7 +126,7 @@ gaps as (
             order by stretch_number
         ) as previous_event_at
 
-    from touched_stretches
+    from opened_stretches
 
 ),
 
@@ -217,8 +206,8 @@ folded_sessions as (
 
     select
         person_key,
-        max(case when is_opened_by_touch then creator_key end) as creator_key,
-        max(case when is_opened_by_touch then touch_at end) as touched_at,
+        any_value(creator_key) filter (where is_opened_by_touch) as creator_key,
+        any_value(touch_at) filter (where is_opened_by_touch) as touched_at,
         cast(sum(event_count) as bigint) as event_count,
         cast(sum(qualifying_event_count) as bigint) as qualifying_event_count,
         cast(sum(view_count) as bigint) as view_count,
