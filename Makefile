@@ -9,6 +9,8 @@ SEED ?= 1
 PER_MODEL ?= 4
 
 export UV_PYTHON_DOWNLOADS := never
+# Once, while installing: some machines let no process keep what it compiled, and dbt takes seconds.
+export UV_COMPILE_BYTECODE := 1
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false

@@ -100,7 +100,8 @@ def _print(
             table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
         for row in rows:
             table.add_row(*row)
-        console.print(table)
+        # a file or a pipe has no width that a table could have to keep to
+        console.print(table, width=None if console.is_terminal else 160, crop=False)
     for miss in counts.misses(scores):
         observed = "no ratio" if miss.observed is None else f"{miss.observed:.3f}"
         console.print(

@@ -30,7 +30,7 @@ from serving import comparison, publish as publication
 from serving.comparison import Comparison
 from serving.publish import PublishResult
 from setae import ledger, transformation
-from setae.errors import ConfigError, GateFailed
+from setae.errors import ConfigError, GateFailed, StorageError
 from setae.failpoints import failpoint
 from setae.lease import current_holder, lease
 from setae.progress import Progress, Silent
@@ -38,6 +38,7 @@ from setae.settings import Settings
 from setae.transformation import TransformResult
 from setae.warehouse import (
     DamagedFile,
+    DamagedMarts,
     DamagedWarehouse,
     Home,
     connect,
@@ -174,13 +175,14 @@ def load(settings: Settings, *, progress: Progress = SILENT) -> LoadResult:
     """
     with lease(settings, stage="load") as held, _recorded(settings, "load") as summary:
         progress.step("load")
-        landing.sweep(Home(settings.home).landing)
+        home = Home(settings.home)
+        landing.sweep(home.landing)
         try:
             result = _load(settings, held, progress)
         except DamagedWarehouse as error:
             held.check()
-            _set_aside(settings)
-            result = _load(settings, held, progress, incident=str(error))
+            _set_aside(settings, home.warehouse, home.marts)
+            result = _load(settings, held, progress, incident=error)
         summary |= {
             "files": len(result.files),
             "received": result.received,
@@ -192,26 +194,34 @@ def load(settings: Settings, *, progress: Progress = SILENT) -> LoadResult:
 
 
 def _load(
-    settings: Settings, held: Any, progress: Progress, *, incident: str | None = None
+    settings: Settings,
+    held: Any,
+    progress: Progress,
+    *,
+    incident: DamagedWarehouse | None = None,
 ) -> LoadResult:
     with connect(settings) as connection:
         ledger.create(connection)
         if incident:
-            connection.execute(
-                "insert into ops.incidents values (?, 'load', ?)",
-                [datetime.now(UTC).replace(tzinfo=None), incident],
-            )
+            _record_incident(connection, "load", incident)
         result = loader.load_landed(connection, settings, lease=held, progress=progress.advance)
         _replay_acceptances(connection, settings)
         connection.execute("checkpoint")
     return result
 
 
-def _set_aside(settings: Settings) -> None:
+def _record_incident(connection: Any, stage: str, error: StorageError) -> None:
+    connection.execute(
+        "insert into ops.incidents values (?, ?, ?)",
+        [datetime.now(UTC).replace(tzinfo=None), stage, str(error)],
+    )
+
+
+def _set_aside(settings: Settings, *paths: Path) -> None:
     home = Home(settings.home)
     place = home.damaged / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     place.mkdir(parents=True)
-    for path in (home.warehouse, home.marts):
+    for path in paths:
         for part in (path, path.with_name(path.name + ".wal")):
             if part.exists():
                 part.replace(place / part.name)
@@ -316,7 +326,8 @@ def transform(
 ) -> TransformResult:
     """Build and test the marts for the set of files not modelled yet, in one dbt call.
 
-    Building the same set twice changes nothing; a build that did not end is built again, in full.
+    Building the same set twice changes nothing; a build that did not end is built again, in full. A
+    marts file that DuckDB finds damaged is set aside under `damaged/` and built anew.
 
     Args:
         as_of: The only 'now'; by default the settings' or the newest window's end.
@@ -324,11 +335,20 @@ def transform(
 
     Raises:
         BuildFailed: A model or a data test failed; the message names it.
+        ConfigError: It needs more memory than `memory_limit`.
         LeaseHeld: Another process writes the warehouse.
+        StorageError: The disk is full.
     """
     with lease(settings, stage="transform") as held, _recorded(settings, "transform") as summary:
         progress.step("transform")
-        work = transformation.plan(settings, as_of=as_of, full_refresh=full_refresh)
+        try:
+            work = transformation.plan(settings, as_of=as_of, full_refresh=full_refresh)
+        except DamagedMarts as error:
+            held.check()
+            _set_aside(settings, Home(settings.home).marts)
+            with connect(settings) as connection:
+                _record_incident(connection, "transform", error)
+            work = transformation.plan(settings, as_of=as_of, full_refresh=full_refresh)
         if work.is_done:
             result = TransformResult(plan=work, models=(), nodes={})
         else:

@@ -27,12 +27,21 @@ import duckdb
 import estimation
 from ingestion import loader
 from setae import ledger
-from setae.errors import BuildFailed, ConfigError, DataError
+from setae.errors import BuildFailed, ConfigError, DataError, SetaeError, StorageError
 from setae.failpoints import failpoint
 from setae.lease import Lease
 from setae.progress import Progress
 from setae.settings import Settings
-from setae.warehouse import MARTS_ALIAS, STORAGE_VERSION, Home, connect, duckdb_config
+from setae.warehouse import (
+    MARTS_ALIAS,
+    STORAGE_VERSION,
+    DamagedMarts,
+    DamagedWarehouse,
+    Home,
+    connect,
+    duckdb_config,
+    is_out_of_space,
+)
 
 BUILD_SCHEMA = "build_state"
 """Schema of the working marts file that holds the build's digest; dropped from published copies."""
@@ -115,6 +124,7 @@ def plan(settings: Settings, *, as_of: datetime | None, full_refresh: bool) -> P
 
     Raises:
         ConfigError: A setting of `[dbt_vars]` that no model reads.
+        DamagedMarts: DuckDB cannot read the marts file.
         DataError: Nothing that passed its gate has been loaded, so there is no 'now'.
     """
     _check_variables(settings)
@@ -174,6 +184,8 @@ def build(
     Raises:
         BuildFailed: A node failed; nothing is marked as modelled, so the next run builds the
             same set again.
+        ConfigError: It needs more memory than `memory_limit`.
+        StorageError: The disk is full.
     """
     home = Home(settings.home)
     with connect(settings, attach_marts=True) as connection:
@@ -304,16 +316,19 @@ def _digest_in_marts(settings: Settings) -> str | None:
     home = Home(settings.home)
     if not home.marts.exists():
         return None
-    with connect(settings, attach_marts=True) as connection:
-        found = connection.execute(
-            "select 1 from duckdb_tables() where database_name = ? and schema_name = ?",
-            [MARTS_ALIAS, BUILD_SCHEMA],
-        ).fetchone()
-        if found is None:
-            return None
-        row = connection.execute(
-            f"select build_digest from {MARTS_ALIAS}.{BUILD_SCHEMA}.build"
-        ).fetchone()
+    try:
+        with connect(settings, attach_marts=True) as connection:
+            found = connection.execute(
+                "select 1 from duckdb_tables() where database_name = ? and schema_name = ?",
+                [MARTS_ALIAS, BUILD_SCHEMA],
+            ).fetchone()
+            if found is None:
+                return None
+            row = connection.execute(
+                f"select build_digest from {MARTS_ALIAS}.{BUILD_SCHEMA}.build"
+            ).fetchone()
+    except DamagedWarehouse as error:  # the warehouse itself was read just before
+        raise DamagedMarts(f"{home.marts}: damaged ({error.__cause__})") from error
     return str(row[0]) if row else None
 
 
@@ -348,14 +363,7 @@ def _run_dbt(
     log = home.dbt / "logs" / "dbt.log"
     results = list(getattr(outcome.result, "results", None) or [])
     if not outcome.success:
-        for result in results:
-            if str(result.status) in {"error", "fail", "runtime error"}:
-                raise BuildFailed(
-                    f"dbt: {result.node.resource_type} {result.node.name} "
-                    f"({result.node.original_file_path}): {_first_line(result.message)}; "
-                    f"see {log}"
-                )
-        raise BuildFailed(f"dbt: {_first_line(str(outcome.exception))}; see {log}")
+        raise _failure(results, outcome.exception, settings=settings, log=log)
     nodes: dict[str, int] = {}
     for result in results:
         nodes[str(result.status)] = nodes.get(str(result.status), 0) + 1
@@ -367,6 +375,27 @@ def _run_dbt(
         )
     )
     return nodes, models
+
+
+def _failure(
+    results: list[Any], exception: BaseException | None, *, settings: Settings, log: Path
+) -> SetaeError:
+    """What went wrong in dbt, told by the first node that failed."""
+    where, text = "dbt", str(exception)
+    for result in results:
+        if str(result.status) in {"error", "fail", "runtime error"}:
+            node = result.node
+            where = f"dbt: {node.resource_type} {node.name} ({node.original_file_path})"
+            text = str(result.message)
+            break
+    if is_out_of_space(text):
+        return StorageError(f"{where}: no space left; free some and run again; see {log}")
+    if "Out of Memory" in text:
+        return ConfigError(
+            f"{where}: {settings.memory_limit} of memory are not enough; raise `memory_limit` or "
+            f"lower `threads` in setae.toml; see {log}"
+        )
+    return BuildFailed(f"{where}: {_first_line(text)}; see {log}")
 
 
 def _forget_other_projects(home: Home) -> None:

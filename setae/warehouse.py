@@ -113,6 +113,10 @@ class DamagedWarehouse(DamagedFile):
     """A working DuckDB file or its write-ahead log is damaged; landing can make it again."""
 
 
+class DamagedMarts(DamagedFile):
+    """The marts that nobody has published yet are damaged; the warehouse can make them again."""
+
+
 def quote(identifier: str) -> str:
     """An SQL identifier in double quotes, whatever it holds."""
     return '"' + identifier.replace('"', '""') + '"'
@@ -131,6 +135,11 @@ def duckdb_config(settings: Settings) -> dict[str, str]:
         "temp_directory": str(Home(settings.home).temporary),
         "max_temp_directory_size": settings.max_temp_directory_size,
     }
+
+
+def is_out_of_space(text: str) -> bool:
+    """Whether DuckDB says that the disk, or what it may use of it, is full."""
+    return "No space left" in text or "max_temp_directory_size" in text
 
 
 @contextmanager
@@ -154,7 +163,7 @@ def storage_errors(place: Path) -> Iterator[None]:
                 f"{place}: open in another process ({text}); wait for it, or read "
                 f"{place.parent / 'serving' / 'current.duckdb'} instead"
             ) from error
-        if "No space left" in text or "max_temp_directory_size" in text:
+        if is_out_of_space(text):
             raise StorageError(f"{place}: no space left; free some and run again") from error
         if any(
             sign in text

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from setae import stages
+from setae import stages, transformation
 from setae.errors import LeaseHeld, StorageError
 from setae.settings import Settings
 from setae.warehouse import Home, connect
@@ -197,6 +197,34 @@ def test_a_damaged_warehouse_is_set_aside_and_loaded_again(world: Settings) -> N
     with connect(world) as connection:
         (message,) = connection.execute("select message from ops.incidents").fetchone() or ("",)
     assert "damaged" in message
+
+
+def test_damaged_marts_are_set_aside_and_all_is_built_anew(
+    world: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_and_load(world)
+    stages.check(world, stage="raw")
+    home = Home(world.home)
+    home.marts.write_bytes(b"no database" * 1000)
+    plans = []
+
+    def build(
+        settings: Settings, work: transformation.Plan, **_: object
+    ) -> transformation.TransformResult:
+        plans.append(work)
+        return transformation.TransformResult(plan=work, models=(), nodes={})
+
+    # What a build makes is asked elsewhere; here, whether it has a clean place for it.
+    monkeypatch.setattr(transformation, "build", build)
+    stages.transform(world)
+    assert [plan.is_full_refresh for plan in plans] == [True]
+    assert not home.marts.exists()
+    assert [path.name for path in home.damaged.glob("*/*")] == ["marts.duckdb"]
+    with connect(world) as connection:
+        incidents = connection.execute("select stage, message from ops.incidents").fetchall()
+    assert len(incidents) == 1
+    assert incidents[0][0] == "transform"
+    assert str(home.marts) in incidents[0][1]
 
 
 def test_a_landed_file_that_changed_stops_the_load(world: Settings) -> None:
