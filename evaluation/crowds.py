@@ -26,8 +26,8 @@ from estimation.estimates import estimate_cells, estimate_units
 from estimation.hierarchy import Counts, believe, probability_higher
 from evaluation import figures
 from evaluation.counts import COVERAGE_GOAL, ERROR_GOAL, FALSE_CALL_GOAL
-from evaluation.figures import percent, signed, table
-from evaluation.simulation import true_beta
+from evaluation.figures import percent, plain, signed, table
+from evaluation.simulation import rank_correlation, true_beta
 from ingestion.synthetic import scenario as scenarios
 from ingestion.synthetic.scenario import TIERS
 from ingestion.synthetic.targets import CONVERSION_DAYS
@@ -70,6 +70,8 @@ class Crowds:
         error_ratio: Root mean squared error over that of an oracle which knows how true rates arise
             in each tier, the luck of the truth taken off.
         raw_ratio: The raw rate's, likewise.
+        rank, rank_oracle, rank_raw: Mean rank correlation with the truth over crowds; None where
+            all creators are alike.
         tier_coverage: Share of tier means inside their interval.
         pairs, called: Pairs of nano with another tier, and those called different.
         called_right: Of these, the way the truth says; None where tiers are alike.
@@ -83,6 +85,9 @@ class Crowds:
     bias: float
     error_ratio: float
     raw_ratio: float
+    rank: float | None
+    rank_oracle: float | None
+    rank_raw: float | None
     tier_coverage: float
     pairs: int
     called: int
@@ -175,6 +180,7 @@ def score(world: World, clickers: Floats, buyers: Floats, tier: NDArray[np.int64
         for one in range(len(TIERS))
     ]
     errors: dict[str, list[Floats]] = {"shrunk": [], "oracle": [], "raw": []}
+    ranks: dict[str, list[float]] = {name: [] for name in errors}
     lucks, means, held, tiers_held, people = [], [], [], [], []
     pairs = called = right = 0
     for n, x in zip(clickers, buyers, strict=True):
@@ -191,9 +197,13 @@ def score(world: World, clickers: Floats, buyers: Floats, tier: NDArray[np.int64
         first = np.array([priors[one][0] for one in tier[there][judged]])
         second = np.array([priors[one][1] for one in tier[there][judged]])
         own_x, own_n = x[there][judged], n[there][judged]
-        errors["shrunk"].append(shrunk - truth)
-        errors["oracle"].append((own_x + first) / (own_n + first + second) - truth)
-        errors["raw"].append(own_x / own_n - truth)
+        for name, said in (
+            ("shrunk", shrunk),
+            ("oracle", (own_x + first) / (own_n + first + second)),
+            ("raw", own_x / own_n),
+        ):
+            errors[name].append(said - truth)
+            ranks[name].append(rank_correlation(said, truth))
         lucks.append(luck[there][judged])
         means.append(truth)
         people.append(own_n)
@@ -210,6 +220,9 @@ def score(world: World, clickers: Floats, buyers: Floats, tier: NDArray[np.int64
     def root(name: str) -> float:
         return math.sqrt(max(float((np.concatenate(errors[name]) ** 2).mean()) - luckiness, 1e-12))
 
+    def rank(name: str) -> float | None:
+        return None if world.are_alike else round(float(np.mean(ranks[name])), 4)
+
     mean = float(np.concatenate(means).mean())
     return Crowds(
         world=world.preset,
@@ -220,6 +233,9 @@ def score(world: World, clickers: Floats, buyers: Floats, tier: NDArray[np.int64
         bias=round(float(np.concatenate(errors["shrunk"]).mean()) / mean, 4) + 0.0,
         error_ratio=round(root("shrunk") / root("oracle"), 4),
         raw_ratio=round(root("raw") / root("oracle"), 4),
+        rank=rank("shrunk"),
+        rank_oracle=rank("oracle"),
+        rank_raw=rank("raw"),
         tier_coverage=round(float(np.concatenate(tiers_held).mean()), 4),
         pairs=pairs,
         called=called,
@@ -255,6 +271,7 @@ TOLERANCES: figures.Rules = {
     "coverage": (0.01, lambda value: abs(value - LEVEL)),
     "bias": (0.01, abs),
     "error_ratio": (0.02, lambda value: value),
+    "rank": (0.01, lambda value: -value),
     "tier_coverage": (0.03, lambda value: abs(value - LEVEL)),
 }
 """By how much a figure may get worse, and how bad a value is."""
@@ -345,6 +362,9 @@ COLUMNS = (
     "bias",
     "error / oracle's",
     "raw / oracle's",
+    "rank",
+    "oracle's",
+    "raw's",
     "tier means covered",
     "pairs called different",
     "rightly",
@@ -363,6 +383,9 @@ def rows(found: list[Crowds]) -> list[tuple[str, ...]]:
             signed(one.bias),
             f"{one.error_ratio:.2f}",
             f"{one.raw_ratio:.2f}",
+            plain(one.rank),
+            plain(one.rank_oracle),
+            plain(one.rank_raw),
             percent(one.tier_coverage),
             f"{100 * one.called / one.pairs:.1f} % of {one.pairs}",
             "all false" if one.called_right is None else str(one.called_right),

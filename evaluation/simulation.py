@@ -310,9 +310,9 @@ def simulate(world: World, size: int, number: int) -> dict[str, float]:
         "top_true_raw": float(true[first_raw].mean()),
     }
     if np.ptp(true) > 0:
-        values["rank"] = _rank_correlation(shrunk, true)
-        values["rank_raw"] = _rank_correlation(raw, true)
-        values["rank_oracle"] = _rank_correlation(known, true)
+        values["rank"] = rank_correlation(shrunk, true)
+        values["rank_raw"] = rank_correlation(raw, true)
+        values["rank_oracle"] = rank_correlation(known, true)
     if len(world.tiers) > 1:
         values |= _judge_tiers(world, counts, beliefs)
     return values
@@ -344,5 +344,8 @@ def _judge_tiers(world: World, counts: Counts, beliefs: Beliefs) -> dict[str, fl
     }
 
 
-def _rank_correlation(one: Floats, other: Floats) -> float:
+def rank_correlation(one: Floats, other: Floats) -> float:
+    """Spearman's; 0 where one side has no order."""
+    if not np.ptp(one) or not np.ptp(other):
+        return 0.0
     return float(np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1])
