@@ -85,9 +85,15 @@ def page(scores: list[Score], people: list[Crowds], recoveries: list[Recovery]) 
     return "\n".join((counts.page(scores), crowds.page(people), worlds.page(recoveries)))
 
 
+_WIDTH = 240
+"""Of a file or a pipe, which no table has to keep to: wider than any of ours."""
+
+
 def _print(
     console: Console, scores: list[Score], people: list[Crowds], recoveries: list[Recovery]
 ) -> None:
+    if not console.is_terminal:
+        console.width = _WIDTH
     for title, columns, rows in (
         ("one creator", counts.COLUMNS, counts.rows(scores)),
         ("the best creators", counts.TOP_COLUMNS, counts.top_rows(scores)),
@@ -100,8 +106,7 @@ def _print(
             table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
         for row in rows:
             table.add_row(*row)
-        # a file or a pipe has no width that a table could have to keep to
-        console.print(table, width=None if console.is_terminal else 160, crop=False)
+        console.print(table)
     for miss in counts.misses(scores):
         observed = "no ratio" if miss.observed is None else f"{miss.observed:.3f}"
         console.print(

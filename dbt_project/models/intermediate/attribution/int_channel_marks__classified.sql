@@ -54,11 +54,11 @@ distinct_marks as (
 
     select
         channel_marks,
-        any_value({{ snake_case('channel') }}) as stated_channel_key,
-        any_value(utm_source) as utm_source,
-        any_value(utm_medium) as utm_medium,
-        any_value(utm_campaign) as utm_campaign,
-        any_value(referrer_host) as referrer_host
+        min({{ snake_case('channel') }}) as stated_channel_key,
+        min(utm_source) as utm_source,
+        min(utm_medium) as utm_medium,
+        min(utm_campaign) as utm_campaign,
+        min(referrer_host) as referrer_host
 
     from seen_marks
 

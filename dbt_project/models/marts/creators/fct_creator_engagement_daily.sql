@@ -90,8 +90,7 @@ reported_days as (
         activity_date,
         platform,
         case
-            when min(first_metric_tz) = max(last_metric_tz) then any_value(first_metric_tz)
-            else 'mixed'
+            when min(first_metric_tz) = max(last_metric_tz) then min(first_metric_tz) else 'mixed'
         end as metric_tz,
         count(*) as post_count,
         count(*) filter (where is_sponsored) as sponsored_post_count,
